@@ -1,0 +1,183 @@
+// Package registry gives a backend for a name: the built-ins it was made
+// with, chosen by the config or by detection.
+package registry
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sort"
+	"strings"
+
+	"github.com/stentor-net/stentor/plugins"
+)
+
+// Auto is the network backend's name that asks the host.
+const Auto = "auto"
+
+// Registry knows the backends of this process.
+type Registry struct {
+	nets     []plugins.NetBackend
+	bgps     []plugins.BGPBackend
+	stateDir string
+	// configured holds the names of those that were given their settings:
+	// that happens once in a backend's life.
+	configured map[string]bool
+}
+
+// New makes a registry of the given built-ins. Each backend gets a folder of
+// its own below stateDir when it is opened.
+func New(nets []plugins.NetBackend, bgps []plugins.BGPBackend, stateDir string) *Registry {
+	return &Registry{nets: nets, bgps: bgps, stateDir: stateDir, configured: map[string]bool{}}
+}
+
+// Info tells what the backend of that name can do.
+func (r *Registry) Info(kind plugins.Kind, name string) (plugins.Info, bool) {
+	for _, i := range r.infos(kind) {
+		if i.Name == name {
+			return i, true
+		}
+	}
+	return plugins.Info{}, false
+}
+
+// Names are the backends that can be named in the config, sorted.
+func (r *Registry) Names(kind plugins.Kind) []string {
+	var names []string
+	for _, i := range r.infos(kind) {
+		names = append(names, i.Name)
+	}
+	sort.Strings(names)
+	return names
+}
+
+func (r *Registry) infos(kind plugins.Kind) []plugins.Info {
+	var infos []plugins.Info
+	if kind == plugins.KindNet {
+		for _, b := range r.nets {
+			infos = append(infos, b.Info())
+		}
+		return infos
+	}
+	for _, b := range r.bgps {
+		infos = append(infos, b.Info())
+	}
+	return infos
+}
+
+// OpenNet configures the network backend of that name, or the one that fits
+// this host if the name is Auto. why says what spoke for it.
+func (r *Registry) OpenNet(ctx context.Context, name string, settings map[string]map[string]any) (b plugins.NetBackend, why string, err error) {
+	if name == Auto {
+		return r.detect(ctx, settings)
+	}
+	for _, b := range r.nets {
+		if b.Info().Name != name {
+			continue
+		}
+		if err := r.configure(ctx, b, settings); err != nil {
+			return nil, "", err
+		}
+		d, err := b.Detect(ctx)
+		if err != nil {
+			return nil, "", fmt.Errorf("network backend %s: %w", name, err)
+		}
+		return b, d.Why, nil
+	}
+	return nil, "", fmt.Errorf("no network backend is called %q; there are: %s", name, strings.Join(r.Names(plugins.KindNet), ", "))
+}
+
+// OpenBGP configures the BGP backend of that name.
+func (r *Registry) OpenBGP(ctx context.Context, name string, settings map[string]map[string]any) (plugins.BGPBackend, error) {
+	for _, b := range r.bgps {
+		if b.Info().Name == name {
+			return b, r.configure(ctx, b, settings)
+		}
+	}
+	return nil, fmt.Errorf("no BGP backend is called %q; there are: %s", name, strings.Join(r.Names(plugins.KindBGP), ", "))
+}
+
+// SettingsError is a mistake in one backend's table, which core/config can place.
+type SettingsError struct {
+	Backend string
+	Err     *plugins.ConfigError
+}
+
+func (e *SettingsError) Error() string { return fmt.Sprintf("[backend.%s] %v", e.Backend, e.Err) }
+func (e *SettingsError) Unwrap() error { return e.Err }
+
+func (r *Registry) configure(ctx context.Context, b plugins.Backend, settings map[string]map[string]any) error {
+	name := b.Info().Name
+	if r.configured[name] {
+		return nil
+	}
+	dir := filepath.Join(r.stateDir, "backend", name)
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return fmt.Errorf("state folder of backend %s: %w", name, err)
+	}
+	err := b.Configure(ctx, plugins.Config{Settings: settings[name], StateDir: dir})
+	var ce *plugins.ConfigError
+	if errors.As(err, &ce) {
+		return &SettingsError{Backend: name, Err: ce}
+	}
+	if err != nil {
+		return fmt.Errorf("backend %s: %w", name, err)
+	}
+	r.configured[name] = true
+	return nil
+}
+
+// Candidate is one network backend's opinion of this host.
+type Candidate struct {
+	Name string
+	plugins.Detection
+	Err error
+}
+
+// Candidates asks every network backend, the best first.
+func (r *Registry) Candidates(ctx context.Context, settings map[string]map[string]any) []Candidate {
+	var all []Candidate
+	for _, b := range r.nets {
+		c := Candidate{Name: b.Info().Name}
+		if c.Err = r.configure(ctx, b, settings); c.Err == nil {
+			c.Detection, c.Err = b.Detect(ctx)
+		}
+		all = append(all, c)
+	}
+	sort.SliceStable(all, func(i, j int) bool { return all[i].Score > all[j].Score })
+	return all
+}
+
+func (r *Registry) detect(ctx context.Context, settings map[string]map[string]any) (plugins.NetBackend, string, error) {
+	all := r.Candidates(ctx, settings)
+	var fit []Candidate
+	for _, c := range all {
+		if c.Err == nil && c.Score > 0 {
+			fit = append(fit, c)
+		}
+	}
+	if len(fit) == 0 || len(fit) > 1 && fit[0].Score == fit[1].Score {
+		return nil, "", fmt.Errorf("can't tell which network backend fits this host:%s\n"+
+			"name it in the config: [network] backend = \"NAME\": %w", table(all), plugins.ErrUnsupported)
+	}
+	for _, b := range r.nets {
+		if b.Info().Name == fit[0].Name {
+			return b, fit[0].Why, nil
+		}
+	}
+	return nil, "", fmt.Errorf("network backend %q is gone", fit[0].Name)
+}
+
+func table(all []Candidate) string {
+	var b strings.Builder
+	for _, c := range all {
+		why := c.Why
+		if c.Err != nil {
+			why = c.Err.Error()
+		}
+		fmt.Fprintf(&b, "\n  %-16s score %3d  %s", c.Name, c.Score, why)
+	}
+	return b.String()
+}

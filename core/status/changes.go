@@ -1,0 +1,62 @@
+package status
+
+import (
+	"fmt"
+	"time"
+)
+
+// Event is one change between two snapshots.
+type Event struct {
+	Time   time.Time `json:"time"`
+	Object string    `json:"object"` // "vip web", "peer rs1", "config"
+	From   string    `json:"from"`   // empty: it is new
+	To     string    `json:"to"`     // empty: it is gone
+	Why    string    `json:"why"`
+}
+
+// Changes tells what moved from old to cur: states, and how many peers are
+// told. now becomes the events' time where the snapshot has none.
+func Changes(old, cur *Status, now time.Time) []Event {
+	var events []Event
+	add := func(e Event) {
+		if e.From != e.To {
+			events = append(events, e)
+		}
+	}
+	if old.Generation != cur.Generation {
+		add(Event{Time: now, Object: "config", From: fmt.Sprintf("generation %d", old.Generation), To: fmt.Sprintf("generation %d", cur.Generation)})
+	}
+	gone := map[string]string{}
+	for _, v := range old.VIPs {
+		gone["vip "+v.Name] = vipWord(v)
+	}
+	for _, p := range old.Peers {
+		gone["peer "+p.Name] = p.State
+	}
+	take := func(object string) string {
+		was := gone[object]
+		delete(gone, object)
+		return was
+	}
+	for _, v := range cur.VIPs {
+		add(Event{Time: now, Object: "vip " + v.Name, From: take("vip " + v.Name), To: vipWord(v), Why: v.Why})
+	}
+	for _, p := range cur.Peers {
+		add(Event{Time: p.Since, Object: "peer " + p.Name, From: take("peer " + p.Name), To: p.State, Why: p.LastError})
+	}
+	for _, v := range old.VIPs {
+		if was, ok := gone["vip "+v.Name]; ok {
+			add(Event{Time: now, Object: "vip " + v.Name, From: was, Why: "no longer in the config"})
+		}
+	}
+	for _, p := range old.Peers {
+		if was, ok := gone["peer "+p.Name]; ok {
+			add(Event{Time: now, Object: "peer " + p.Name, From: was, Why: "no longer in the config"})
+		}
+	}
+	return events
+}
+
+func vipWord(v VIP) string {
+	return fmt.Sprintf("%s %s %d/%d peers", v.Role, v.State, len(v.AnnouncedTo), v.Peers)
+}

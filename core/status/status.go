@@ -1,0 +1,94 @@
+// Package status is the daemon's view of itself: one immutable value, whose
+// JSON form is a contract. Fields are only ever added.
+package status
+
+import (
+	"time"
+)
+
+// State is what became of a VIP's announcement.
+type State string
+
+// The states of a VIP.
+const (
+	Announced State = "announced" // at least one peer was told
+	Withdrawn State = "withdrawn" // no peer is told, for the reason in Why
+	Pending   State = "pending"   // it shall be announced, and is not yet
+	Failed    State = "failed"    // it shall be announced, and an error is in the way
+	Drained   State = "drained"   // a person asked for it
+)
+
+// Status is everything that can be said at one moment.
+type Status struct {
+	Version string    `json:"version"`
+	Since   time.Time `json:"since"` // when the daemon started
+	// Generation counts the configurations accepted so far, the first being 1.
+	Generation int `json:"generation"`
+	// Converged: backends hold what this generation wants, and none has work to do.
+	Converged bool      `json:"converged"`
+	Network   Network   `json:"network"`
+	BGP       BGP       `json:"bgp"`
+	VIPs      []VIP     `json:"vips"`     // by name
+	Peers     []Peer    `json:"peers"`    // by name
+	Problems  []Problem `json:"problems"` // by object
+}
+
+// Network is the network backend in use.
+type Network struct {
+	Backend string `json:"backend"`
+	Why     string `json:"why"` // why it was chosen, and what to know of it
+}
+
+// BGP is the speaker in use.
+type BGP struct {
+	Backend  string `json:"backend"`
+	ASN      uint32 `json:"asn"`
+	RouterID string `json:"router_id"`
+}
+
+// VIP is one shared IP.
+type VIP struct {
+	Name     string    `json:"name"`
+	Address  string    `json:"address"`  // as it stands on the host
+	Announce string    `json:"announce"` // the prefix that peers are told
+	Role     string    `json:"role"`
+	State    State     `json:"state"`
+	Why      string    `json:"why"`     // one sentence; empty when there is nothing to explain
+	Since    time.Time `json:"since"`   // when State was entered
+	OnHost   bool      `json:"on_host"` // the kernel says so
+	// AnnouncedTo are the peers that were told and not told otherwise since.
+	AnnouncedTo []string `json:"announced_to"`
+	// Peers is how many peers shall be told.
+	Peers int `json:"peers"`
+}
+
+// Peer is one BGP session.
+type Peer struct {
+	Name      string    `json:"name"`
+	Address   string    `json:"address"`
+	ASN       uint32    `json:"asn"`
+	State     string    `json:"state"` // RFC 4271 §8.2.2, lower case
+	Since     time.Time `json:"since"`
+	Announced int       `json:"announced"`  // prefixes that this peer was told
+	Received  int       `json:"received"`   // routes that it sends us; all are dropped
+	LastError string    `json:"last_error"` // why the last session ended, or none comes up
+}
+
+// Problem is something that a person should look at.
+type Problem struct {
+	Object  string    `json:"object"` // "vip web", "peer rs1", "network", "bgp"
+	Message string    `json:"message"`
+	Hint    string    `json:"hint"` // what to do about it; may be empty
+	Since   time.Time `json:"since"`
+}
+
+// Healthy reports whether all is as configured: every VIP is announced to all
+// its peers or drained on purpose, and nothing stands under Problems.
+func (s *Status) Healthy() bool {
+	for _, v := range s.VIPs {
+		if v.State != Drained && (v.State != Announced || len(v.AnnouncedTo) < v.Peers) {
+			return false
+		}
+	}
+	return len(s.Problems) == 0
+}
