@@ -1,0 +1,44 @@
+# Every target works on a fresh clone; only test needs more than Go, and installs it.
+GO      ?= go
+PREFIX  ?= /usr/local
+VERSION ?=
+LDFLAGS := -s -w $(if $(VERSION),-X main.release=$(VERSION))
+export CGO_ENABLED := 0
+
+.PHONY: build
+build: ## the static binary, in bin/
+	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/stentor ./cmd/stentor
+
+.PHONY: demo
+demo: build ## the main job on this machine: two hosts, a failover and the way back
+	bin/stentor lab demo
+
+.PHONY: test
+test: ## everything, with what it needs from Debian's packages
+	contrib/testrun/install
+	$(GO) vet ./...
+	$(GO) run ./contrib/testrun -timeout 20m ./...
+
+.PHONY: bench
+bench: build ## start, stop, reload, 10,000 VIPs and memory, beside other speakers
+	$(GO) run ./contrib/bench -binary bin/stentor
+
+FUZZTIME ?= 30s
+.PHONY: fuzz
+fuzz: ## every fuzz target for FUZZTIME
+	contrib/testrun/fuzz $(FUZZTIME)
+
+.PHONY: lint
+lint: ## vet, gofmt, staticcheck
+	$(GO) vet ./...
+	@test -z "$$(gofmt -l .)" || { gofmt -l .; echo 'run: gofmt -w .'; exit 1; }
+	$(GO) tool -modfile=contrib/tools/go.mod staticcheck ./...
+
+.PHONY: generate
+generate: ## generated files: none so far
+	$(GO) generate ./...
+
+.PHONY: install
+install: build ## into $(DESTDIR)$(PREFIX)
+	install -D -m 0755 bin/stentor $(DESTDIR)$(PREFIX)/bin/stentor
+	install -D -m 0644 core/config/reference.toml $(DESTDIR)$(PREFIX)/share/doc/stentor/reference.toml

@@ -1,0 +1,247 @@
+package gobgp
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"time"
+
+	api "github.com/osrg/gobgp/v3/api"
+	"github.com/osrg/gobgp/v3/pkg/server"
+
+	"github.com/stentor-net/stentor/plugins"
+)
+
+// settleTime bounds the wait until the peers were sent what Apply changed. A
+// peer that does not read must not hold up the others.
+const settleTime = 2 * time.Second
+
+// Plan tells the steps that Apply would take.
+func (b *Backend) Plan(ctx context.Context, want plugins.Speaker) (plugins.Plan, error) {
+	if err := ctx.Err(); err != nil {
+		return plugins.Plan{}, err
+	}
+	target, err := newSpeaker(want)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return plugins.Plan{Steps: diff(b.have, target).steps()}, err
+}
+
+// Apply makes the speaker hold exactly want, and returns once each established
+// peer was sent what changed, after 2 s at the latest; Observe tells what was
+// sent indeed. What of want can't be done is left out and named in the error.
+func (b *Backend) Apply(ctx context.Context, want plugins.Speaker) error {
+	target, refused := newSpeaker(want)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	err := b.converge(ctx, target)
+	return errors.Join(refused, err, b.bridge.takeFault())
+}
+
+func (b *Backend) converge(ctx context.Context, want speaker) error {
+	if err := b.stopped(ctx); err != nil {
+		return err
+	}
+	b.shared = want.routes
+	c := diff(b.have, want)
+	switch c.speaker {
+	case verbRestart:
+		if err := b.stopSpeaker(ctx); err != nil {
+			return err
+		}
+		fallthrough
+	case verbAdd:
+		if err := b.startSpeaker(ctx, want); err != nil {
+			return err
+		}
+		c = diff(b.have, want) // all of want, after a restart
+	}
+	if err := b.execute(ctx, c); err != nil {
+		return err
+	}
+	b.settle(ctx)
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if c.speaker == verbRemove {
+		return b.stopSpeaker(ctx)
+	}
+	return nil
+}
+
+// settle waits until GoBGP has sent what it was handed. The lock is free
+// meanwhile: sessions may come and go.
+func (b *Backend) settle(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, settleTime)
+	defer cancel()
+	b.mu.Unlock()
+	defer b.mu.Lock()
+	b.ledger.wait(ctx)
+}
+
+// execute makes the changes one by one, and notes each that was made. It goes
+// on after an error: one peer's trouble is not another's.
+func (b *Backend) execute(ctx context.Context, c changes) error {
+	var errs []error
+	step := func(f func() error) {
+		if ctx.Err() == nil {
+			errs = append(errs, f())
+		}
+	}
+	for _, r := range c.withdrawn {
+		step(func() error { return b.removeRoute(ctx, r) })
+	}
+	if c.speaker == verbRemove {
+		return errors.Join(errs...) // the peers go with the speaker, after they were told
+	}
+	for _, p := range c.peersGone {
+		step(func() error { return b.removePeer(ctx, p.Addr) })
+	}
+	for _, p := range c.peersNew {
+		step(func() error { return b.putPeer(ctx, p) })
+	}
+	for _, r := range c.announced {
+		if r.new.prepend > 0 {
+			b.prepends[r.new.prepend] = struct{}{}
+		}
+	}
+	step(func() error { return b.refresh(ctx) })
+	for _, r := range c.announced {
+		step(func() error {
+			if err := b.announce(ctx, r.new); err != nil {
+				return err
+			}
+			b.have.routes[r.new.prefix] = r.new
+			return nil
+		})
+	}
+	return errors.Join(append(errs, ctx.Err())...)
+}
+
+func (b *Backend) removeRoute(ctx context.Context, r route) error {
+	if err := b.withdraw(ctx, r); err != nil {
+		return err
+	}
+	delete(b.have.routes, r.prefix)
+	return nil
+}
+
+func (b *Backend) removePeer(ctx context.Context, addr netip.Addr) error {
+	if s := b.sessions[addr]; s != nil && !s.out {
+		if err := b.deletePeer(ctx, addr); err != nil {
+			return err
+		}
+	}
+	delete(b.sessions, addr)
+	delete(b.have.peers, addr)
+	b.ledger.drop(addr)
+	return nil
+}
+
+// putPeer adds a peer, or changes one, with the session kept where that can be.
+func (b *Backend) putPeer(ctx context.Context, p peerChange) error {
+	addr := p.new.Addr
+	s := b.sessions[addr]
+	if s != nil && p.keepsSession() {
+		if !s.out && !p.sameInGoBGP() {
+			if err := b.updatePeer(ctx, p.new); err != nil {
+				return err
+			}
+		}
+		s.peer = p.new
+		b.have.peers[addr] = p.new
+		return nil
+	}
+	if s != nil {
+		if err := b.removePeer(ctx, addr); err != nil {
+			return err
+		}
+	}
+	b.ledger.open(addr)
+	b.sessions[addr] = &session{peer: p.new, tag: b.tag(addr)}
+	// The policy must withhold before there can be a session.
+	_, err := b.setPolicy(ctx)
+	if err == nil {
+		err = b.addPeer(ctx, p.new)
+	}
+	if err != nil {
+		delete(b.sessions, addr)
+		b.ledger.drop(addr)
+		return err
+	}
+	b.have.peers[addr] = p.new
+	return nil
+}
+
+// refresh brings the policy in line with the peers, and looks again for next
+// hops where there was none: addresses come and go.
+func (b *Backend) refresh(ctx context.Context) error {
+	for _, s := range b.sessions {
+		if s.caps == nil || s.out {
+			continue
+		}
+		had4, had6 := s.own4, s.own6
+		b.findNextHops(s)
+		if s.own4 != had4 || s.own6 != had6 {
+			b.release(s)
+		}
+	}
+	_, err := b.setPolicy(ctx)
+	return err
+}
+
+// startSpeaker starts BGP without any peer, route or listening socket.
+func (b *Backend) startSpeaker(ctx context.Context, want speaker) error {
+	if b.bgp == nil {
+		b.bgp = server.NewBgpServer(server.LoggerOption(b.bridge))
+		go b.bgp.Serve() // has no end
+		b.done.Go(b.follow)
+	}
+	err := b.bgp.StartBgp(ctx, &api.StartBgpRequest{Global: &api.Global{
+		Asn:        want.asn,
+		RouterId:   want.routerID.String(),
+		ListenPort: -1, // we dial, nobody dials us
+	}})
+	if err != nil {
+		return fmt.Errorf("start BGP: %w", err)
+	}
+	clear(b.prepends)
+	if err := b.assignPolicies(ctx); err != nil {
+		return err
+	}
+	b.have = speaker{asn: want.asn, routerID: want.routerID, peers: map[netip.Addr]plugins.Peer{}, routes: map[netip.Prefix]route{}}
+	return nil
+}
+
+// stopSpeaker ends all sessions with a Cease and forgets everything. GoBGP
+// waits for each session to wind up, for a peer that does not read as long as
+// the Hold Time; ctx ends only our wait.
+func (b *Backend) stopSpeaker(ctx context.Context) error {
+	for addr := range b.sessions {
+		b.ledger.drop(addr)
+	}
+	clear(b.sessions)
+	b.have = speaker{}
+	done := make(chan struct{})
+	b.stopping = done
+	go func() {
+		defer close(done)
+		b.bgp.StopBgp(context.Background(), &api.StopBgpRequest{})
+	}()
+	return b.stopped(ctx)
+}
+
+// stopped waits for a StopBgp that is under way.
+func (b *Backend) stopped(ctx context.Context) error {
+	if b.stopping == nil {
+		return nil
+	}
+	select {
+	case <-b.stopping:
+		b.stopping = nil
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("the sessions are still winding up: %w", ctx.Err())
+	}
+}

@@ -1,0 +1,133 @@
+package gobgp
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+
+	api "github.com/osrg/gobgp/v3/api"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/anypb"
+
+	"github.com/stentor-net/stentor/plugins"
+)
+
+// announce hands one route to GoBGP. A route with the same prefix is replaced
+// in place.
+func (b *Backend) announce(ctx context.Context, r route) error {
+	path, err := b.path(r)
+	if err != nil {
+		return fmt.Errorf("announce %s: %w", r.prefix, err)
+	}
+	for addr, s := range b.sessions {
+		shall, _ := s.sends(r)
+		b.ledger.owe(addr, r.prefix, shall)
+	}
+	if _, err := b.bgp.AddPath(ctx, &api.AddPathRequest{TableType: api.TableType_GLOBAL, Path: path}); err != nil {
+		b.ledger.forgive(r.prefix)
+		return fmt.Errorf("announce %s: %w", r.prefix, err)
+	}
+	return nil
+}
+
+// withdraw takes one route from GoBGP. A peer that was never told a restricted
+// route sees a withdrawal of it too; RFC 4271 §3.1 has no trouble with that.
+func (b *Backend) withdraw(ctx context.Context, r route) error {
+	path, err := b.path(r)
+	if err != nil {
+		return fmt.Errorf("withdraw %s: %w", r.prefix, err)
+	}
+	for addr := range b.sessions {
+		b.ledger.owe(addr, r.prefix, false)
+	}
+	if err := b.bgp.DeletePath(ctx, &api.DeletePathRequest{TableType: api.TableType_GLOBAL, Path: path}); err != nil {
+		b.ledger.forgive(r.prefix)
+		return fmt.Errorf("withdraw %s: %w", r.prefix, err)
+	}
+	return nil
+}
+
+// path puts a route into GoBGP's words, with the marks that the export policy
+// looks for. The AS_PATH stays empty; GoBGP puts the own ASN in front of it
+// for eBGP peers.
+func (b *Backend) path(r route) (*api.Path, error) {
+	family, hop := familyIPv4, netip.IPv4Unspecified()
+	if r.prefix.Addr().Is6() {
+		family, hop = familyIPv6, netip.IPv6Unspecified()
+	}
+	if r.nextHop.IsValid() {
+		hop = r.nextHop // else unspecified, which GoBGP replaces by the session's own
+	}
+	nlri, err := anypb.New(&api.IPAddressPrefix{Prefix: r.prefix.Addr().String(), PrefixLen: uint32(r.prefix.Bits())})
+	if err != nil {
+		return nil, err
+	}
+	// IGP says "known at its origin", which holds for an address of this host.
+	attrs := []proto.Message{&api.OriginAttribute{Origin: 0}}
+	if hop.Is4() {
+		attrs = append(attrs, &api.NextHopAttribute{NextHop: hop.String()})
+	} else {
+		attrs = append(attrs, &api.MpReachNLRIAttribute{Family: family, NextHops: []string{hop.String()}, Nlris: []*anypb.Any{nlri}})
+	}
+	if r.med != nil {
+		attrs = append(attrs, &api.MultiExitDiscAttribute{Med: *r.med})
+	}
+	if r.localPref != nil { // GoBGP keeps it from eBGP peers
+		attrs = append(attrs, &api.LocalPrefAttribute{LocalPref: *r.localPref})
+	}
+	if len(r.communities) > 0 {
+		c := &api.CommunitiesAttribute{}
+		for _, x := range r.communities {
+			c.Communities = append(c.Communities, uint32(x))
+		}
+		attrs = append(attrs, c)
+	}
+	if large := append(b.marks(r), r.large...); len(large) > 0 {
+		c := &api.LargeCommunitiesAttribute{}
+		for _, x := range large {
+			c.Communities = append(c.Communities, &api.LargeCommunity{GlobalAdmin: x.Global, LocalData1: x.Local1, LocalData2: x.Local2})
+		}
+		attrs = append(attrs, c)
+	}
+	p := &api.Path{Family: family, Nlri: nlri}
+	for _, a := range attrs {
+		packed, err := anypb.New(a)
+		if err != nil {
+			return nil, err
+		}
+		p.Pattrs = append(p.Pattrs, packed)
+	}
+	return p, nil
+}
+
+// marks are what the export policy must know of a route.
+func (b *Backend) marks(r route) []plugins.LargeCommunity {
+	var m []plugins.LargeCommunity
+	add := func(kind, value uint32) {
+		m = append(m, plugins.LargeCommunity{Global: markGlobal, Local1: kind, Local2: value})
+	}
+	for _, addr := range r.only {
+		add(markPeer, b.tag(addr))
+	}
+	if r.prepend > 0 {
+		add(markPrepend, uint32(r.prepend))
+	}
+	switch {
+	case r.nextHop.Is4():
+		add(markNextHop, 4)
+	case r.nextHop.Is6():
+		add(markNextHop, 6)
+	}
+	return m
+}
+
+// tag gives the number that stands for a peer in marks, the same one for the
+// life of this backend.
+func (b *Backend) tag(addr netip.Addr) uint32 {
+	t, ok := b.tags[addr]
+	if !ok {
+		t = uint32(len(b.tags) + 1)
+		b.tags[addr] = t
+	}
+	return t
+}

@@ -1,0 +1,199 @@
+package gobgp
+
+import (
+	"math/rand/v2"
+	"net/netip"
+	"time"
+
+	api "github.com/osrg/gobgp/v3/api"
+
+	"github.com/stentor-net/stentor/plugins"
+)
+
+// session is what this backend keeps of one configured peer.
+type session struct {
+	peer  plugins.Peer
+	tag   uint32
+	tries backoff
+	out   bool // taken out of GoBGP until the backoff is over
+
+	// Of the connection that is up or coming up; caps is nil while there is
+	// none or its OPEN was not seen yet.
+	caps       *capabilities
+	own4, own6 netip.Addr // next hops to give where the session's own address does not fit
+}
+
+// follow works off the state changes of all sessions until life ends.
+func (b *Backend) follow() {
+	for {
+		t, err := b.events.take(b.life)
+		if err != nil {
+			return
+		}
+		switch t.to {
+		case plugins.StateOpenConfirm:
+			b.admit(t.addr)
+		case plugins.StateEstablished:
+			b.admit(t.addr)
+			b.up(t.addr)
+		case plugins.StateIdle:
+			b.down(t)
+		}
+	}
+}
+
+// admit lets the routes out that the policy withholds until the peer's OPEN
+// has told its capabilities. GoBGP sends its table when the session gets
+// established, which is at about the same time.
+func (b *Backend) admit(addr netip.Addr) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	s := b.sessions[addr]
+	if s == nil || s.out || s.caps != nil {
+		return
+	}
+	info, err := b.peerInfo(b.life, addr)
+	if err != nil {
+		return // life is over
+	}
+	now := info[addr]
+	if now.state != plugins.StateOpenConfirm && now.state != plugins.StateEstablished {
+		return // lost again, which will be told too
+	}
+	s.caps = &now.caps
+	b.findNextHops(s)
+	b.release(s)
+}
+
+// release puts a changed policy into force. If GoBGP had sent the peer its
+// table by then, it is made to send it again.
+func (b *Backend) release(s *session) {
+	changed, err := b.setPolicy(b.life)
+	if err != nil {
+		b.log.Error("routes stay withheld", "peer", s.peer.Name, "error", err)
+		return
+	}
+	if !changed || b.ledger.policyWhile(s.peer.Addr) != plugins.StateEstablished {
+		return
+	}
+	err = b.bgp.ResetPeer(b.life, &api.ResetPeerRequest{Address: s.peer.Addr.String(), Soft: true, Direction: api.ResetPeerRequest_OUT})
+	if err != nil {
+		b.log.Error("send the routes again", "peer", s.peer.Name, "error", err)
+	}
+}
+
+// findNextHops looks up the addresses to give as next hop where the session's
+// own address does not fit.
+func (b *Backend) findNextHops(s *session) {
+	local := s.peer.LocalAddr
+	if !local.IsValid() {
+		local = sourceFor(netip.AddrPortFrom(s.peer.Addr, 179))
+	}
+	s.own4, s.own6 = netip.Addr{}, netip.Addr{}
+	if s.peer.Addr.Is6() {
+		s.own4 = ownAddr(local, 4, b.shared)
+	} else {
+		s.own6 = ownAddr(local, 6, b.shared)
+	}
+}
+
+// up notes the start of a session.
+func (b *Backend) up(addr netip.Addr) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	s := b.sessions[addr]
+	if s == nil || s.out {
+		return
+	}
+	s.tries.up(time.Now())
+	b.log.Info("session established", "peer", s.peer.Name, "address", addr)
+	b.hints.put(plugins.Change{Object: s.peer.Name, Why: "session established"})
+}
+
+// down withholds what the next OPEN must allow anew, and brings an established
+// session back soon. GoBGP by itself waits 5 s, and has no option for that; a
+// peer that is deleted and added again is dialled after 1 to 2 s. The delay
+// grows when sessions keep ending early.
+func (b *Backend) down(t transition) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	s := b.sessions[t.addr]
+	if s == nil || s.out {
+		return
+	}
+	if s.caps = nil; b.bgp != nil && b.have.asn != 0 {
+		if _, err := b.setPolicy(b.life); err != nil {
+			b.log.Error("withhold routes until the next session", "peer", s.peer.Name, "error", err)
+		}
+	}
+	if t.from != plugins.StateEstablished {
+		b.log.Info("session not established", "peer", s.peer.Name, "address", t.addr, "why", t.why)
+		b.hints.put(plugins.Change{Object: s.peer.Name, Why: "session not established: " + t.why})
+		return
+	}
+	b.log.Warn("session lost", "peer", s.peer.Name, "address", t.addr, "why", t.why)
+	b.hints.put(plugins.Change{Object: s.peer.Name, Why: "session lost: " + t.why})
+	if err := b.deletePeer(b.life, t.addr); err != nil {
+		b.log.Error("restart the session", "peer", s.peer.Name, "error", err)
+		return // GoBGP goes on by itself
+	}
+	s.out = true
+	delay := s.tries.next(time.Now())
+	if delay == 0 {
+		b.back(s)
+		return
+	}
+	b.log.Info("waiting before the next attempt", "peer", s.peer.Name, "delay", delay)
+	b.done.Go(func() {
+		select {
+		case <-time.After(delay):
+		case <-b.life.Done():
+			return
+		}
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		b.back(s)
+	})
+}
+
+// back hands a peer to GoBGP again, if it is still the one that is wanted.
+func (b *Backend) back(s *session) {
+	if b.sessions[s.peer.Addr] != s || !s.out {
+		return
+	}
+	if err := b.addPeer(b.life, s.peer); err != nil {
+		b.log.Error("restart the session", "peer", s.peer.Name, "error", err)
+		return
+	}
+	s.out = false
+}
+
+// backoff spaces out the attempts to bring a session back.
+type backoff struct {
+	since time.Time // of the last session
+	lost  int       // sessions in a row that ended early
+}
+
+const (
+	maxDelay = 30 * time.Second
+	// stable is how long a session must last to count as a good one.
+	stable = 30 * time.Second
+)
+
+// up notes that a session was established.
+func (b *backoff) up(now time.Time) { b.since = now }
+
+// next tells how long to wait after a loss: not at all after a good session or
+// a first loss, then 1 s, 2 s, 4 s up to maxDelay, each within a quarter more
+// or less so that peers of one host do not move in step.
+func (b *backoff) next(now time.Time) time.Duration {
+	if now.Sub(b.since) >= stable {
+		b.lost = 0
+	}
+	b.lost++
+	if b.lost == 1 {
+		return 0
+	}
+	d := min(maxDelay, time.Second<<min(b.lost-2, 10))
+	return d*3/4 + rand.N(d/2)
+}

@@ -1,0 +1,111 @@
+package main
+
+import (
+	"encoding/json"
+	"os/exec"
+	"path"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/stentor-net/stentor/"
+
+// rules say who may import what of this module, and why. The first rule whose
+// pattern matches the importing package counts; a package with no rule fails.
+var rules = []struct {
+	from  string
+	allow []string
+	why   string
+}{
+	{"cmd/stentor", []string{"..."}, "the one place that wires everything"},
+	{"plugins", nil, "third parties import it: it must bring nothing of ours along"},
+	{"plugins/...", []string{"plugins/..."}, "third parties import it: it must bring nothing of ours along"},
+	{"core/...", []string{"core/...", "plugins"}, "the orchestrator knows the interfaces, never a vendor"},
+	{"netbackends", []string{"netbackends/..."}, "the list of built-ins"},
+	{"netbackends/...", []string{"plugins", "netbackends/internal/..."}, "a backend stands alone, as a third party's would"},
+	{"bgpbackends", []string{"bgpbackends/...", "plugins"}, "the list of built-ins"},
+	{"bgpbackends/...", []string{"plugins", "bgpbackends/internal/..."}, "a backend stands alone, as a third party's would"},
+	{"contrib/lab/...", []string{"contrib/lab/...", "plugins"}, "a lab that knows the product's inside would prove nothing"},
+	{"contrib/lab", []string{"contrib/lab/...", "plugins"}, "a lab that knows the product's inside would prove nothing"},
+	{"contrib/...", []string{"contrib/..."}, "tools beside the product"},
+}
+
+// vendors are modules whose types stay in one folder.
+var vendors = []struct {
+	module string
+	allow  []string
+	why    string
+}{
+	{"github.com/osrg/gobgp", []string{"bgpbackends/gobgp/...", "bgpbackends/gobgp", "contrib/lab/..."}, "another major version must be one folder's work"},
+	{"github.com/vishvananda/netlink", []string{"core/host", "core/host/...", "netbackends/...", "contrib/lab", "contrib/lab/...", "bgpbackends/gobgp/..."}, "core knows the kernel through core/host alone"},
+	{"github.com/BurntSushi/toml", []string{"core/config"}, "positions and strictness are made in one place"},
+	{"github.com/spf13/cobra", []string{"cmd/stentor"}, "the command line is one room"},
+}
+
+type pkg struct {
+	ImportPath string
+	Imports    []string
+}
+
+func TestImports(t *testing.T) {
+	out, err := exec.Command("go", "list", "-json=ImportPath,Imports", module+"...").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := 0
+	for dec := json.NewDecoder(strings.NewReader(string(out))); dec.More(); seen++ {
+		var p pkg
+		if err := dec.Decode(&p); err != nil {
+			t.Fatal(err)
+		}
+		from := strings.TrimPrefix(p.ImportPath, module)
+		checkOurs(t, from, p.Imports)
+		for _, v := range vendors {
+			for _, imp := range p.Imports {
+				if strings.HasPrefix(imp, v.module) && !matchAny(v.allow, from) {
+					t.Errorf("%s imports %s: %s", from, imp, v.why)
+				}
+			}
+		}
+	}
+	if seen < 10 {
+		t.Errorf("looked at %d packages only", seen)
+	}
+}
+
+func checkOurs(t *testing.T, from string, imports []string) {
+	for _, r := range rules {
+		if !match(r.from, from) {
+			continue
+		}
+		for _, imp := range imports {
+			to, ours := strings.CutPrefix(imp, module)
+			if ours && !matchAny(r.allow, to) {
+				t.Errorf("%s imports %s: %s", from, to, r.why)
+			}
+		}
+		return
+	}
+	t.Errorf("no rule says what %s may import", from)
+}
+
+func matchAny(patterns []string, name string) bool {
+	for _, p := range patterns {
+		if match(p, name) {
+			return true
+		}
+	}
+	return false
+}
+
+// match knows names, and DIR/... for everything in a folder and the folder itself.
+func match(pattern, name string) bool {
+	if pattern == "..." {
+		return true
+	}
+	if dir, ok := strings.CutSuffix(pattern, "/..."); ok {
+		return name == dir || strings.HasPrefix(name, dir+"/")
+	}
+	ok, _ := path.Match(pattern, name)
+	return ok
+}

@@ -1,0 +1,96 @@
+// Command stentor puts shared IPs on this host and announces them over BGP.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"syscall"
+
+	"github.com/stentor-net/stentor/core/config"
+	"github.com/stentor-net/stentor/core/control"
+	"github.com/stentor-net/stentor/plugins"
+)
+
+// Exit codes, as the manual promises them.
+const (
+	exitDone    = 0
+	exitFailed  = 1 // tried, and did not work
+	exitUsage   = 2 // the command line or the config is wrong
+	exitRefused = 3 // not permitted, no daemon, not ours
+	exitNo      = 4 // ran well, and the answer is no
+)
+
+func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
+
+// run is main without the process around it.
+func run(args []string, stdout, stderr io.Writer) int {
+	app := &app{out: stdout, talk: stderr}
+	root := app.command()
+	root.SetArgs(args)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	err := root.ExecuteContext(context.Background())
+	code := exitCode(err, app.started)
+	if code != exitDone && code != exitNo && !errors.Is(err, errSaid) {
+		fmt.Fprintln(stderr, "stentor:", explain(err))
+		if !app.started {
+			fmt.Fprintln(stderr, "Try: stentor --help")
+		}
+	}
+	return code
+}
+
+// usageError is a mistake in the command line that only a verb can see.
+type usageError struct{ error }
+
+func usage(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
+
+// errNo ends a command whose answer is no; the answer itself is on stdout.
+var errNo = errors.New("no")
+
+// errSaid ends a command whose failure is on stderr already.
+var errSaid = errors.New("failed")
+
+// exitCode sorts an error. One that came before any command started is about
+// the command line.
+func exitCode(err error, started bool) int {
+	var invalid *config.Invalid
+	var remote *control.Error
+	var usage usageError
+	switch {
+	case err == nil:
+		return exitDone
+	case errors.Is(err, errNo):
+		return exitNo
+	case !started, errors.As(err, &invalid), errors.As(err, &usage):
+		return exitUsage
+	case errors.As(err, &remote):
+		return map[control.Kind]int{control.KindConfig: exitUsage, control.KindRefused: exitRefused, control.KindFailed: exitFailed}[remote.Kind]
+	case errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.EPERM), errors.Is(err, plugins.ErrForeign), errors.Is(err, plugins.ErrUnsupported):
+		return exitRefused
+	default:
+		return exitFailed
+	}
+}
+
+// explain is what a person reads of an error. Findings start on a line of
+// their own, so that each begins with its file.
+func explain(err error) string {
+	var invalid *config.Invalid
+	var remote *control.Error
+	switch {
+	case errors.As(err, &invalid):
+		return "the config has mistakes\n" + invalid.Error()
+	case errors.As(err, &remote) && len(remote.Findings) > 0:
+		return "the config has mistakes; nothing was changed\n" + remote.Message
+	case errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.EPERM):
+		if os.Geteuid() != 0 {
+			return err.Error() + " (try as root)"
+		}
+	}
+	return err.Error()
+}

@@ -1,0 +1,159 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/stentor-net/stentor/core/control"
+	"github.com/stentor-net/stentor/core/status"
+)
+
+func (a *app) status() *cobra.Command {
+	return a.jsonFlag(&cobra.Command{
+		Use:   "status [VIP]",
+		Short: "Show what is announced, to whom, and why (not)",
+		Long: `Show a line for each VIP, then the peers, then the problems.
+
+Exit code 0: all is as configured; 4: it is not; 3: no daemon answers.`,
+		Args:              cobra.MaximumNArgs(1),
+		ValidArgsFunction: a.completeVIPs,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			raw, err := a.client().Status(cmd.Context())
+			if err != nil {
+				return err
+			}
+			var s status.Status
+			if err := json.Unmarshal(raw, &s); err != nil {
+				return err
+			}
+			if len(args) == 1 {
+				if err := only(&s, args[0]); err != nil {
+					return err
+				}
+			}
+			switch {
+			case a.json && len(args) == 0:
+				_, err = a.out.Write(raw)
+			case a.json:
+				err = control.Encode(a.out, &s)
+			default:
+				err = writeStatus(a.out, &s, time.Now())
+			}
+			if err == nil && !s.Healthy() {
+				return errNo
+			}
+			return err
+		},
+	})
+}
+
+// only leaves one VIP in s, the peers, and the problems that concern them.
+func only(s *status.Status, name string) error {
+	for _, v := range s.VIPs {
+		if v.Name != name {
+			continue
+		}
+		s.VIPs = []status.VIP{v}
+		var mine []status.Problem
+		for _, p := range s.Problems {
+			if !strings.HasPrefix(p.Object, "vip ") || p.Object == "vip "+name {
+				mine = append(mine, p)
+			}
+		}
+		s.Problems = append([]status.Problem{}, mine...)
+		return nil
+	}
+	return usage("no VIP is called %q", name)
+}
+
+// writeStatus draws the screen.
+func writeStatus(w io.Writer, s *status.Status, now time.Time) error {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	for _, v := range s.VIPs {
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s %d/%d peers\tfor %s\n", v.Name, announced(v), v.Role, v.State, len(v.AnnouncedTo), v.Peers, age(v.Since, now))
+		if v.Why != "" {
+			t.Flush()
+			fmt.Fprintf(t, "  %s\n", v.Why)
+		}
+	}
+	t.Flush()
+	if len(s.VIPs) == 0 {
+		fmt.Fprintln(w, "no VIP is configured")
+	}
+	fmt.Fprintf(w, "\npeers of AS%d, router id %s, by %s\n", s.BGP.ASN, s.BGP.RouterID, s.BGP.Backend)
+	for _, p := range s.Peers {
+		since := ""
+		if !p.Since.IsZero() {
+			since = "for " + age(p.Since, now)
+		}
+		fmt.Fprintf(t, "  %s\t%s\tAS%d\t%s\t%s\t%d announced", p.Name, p.Address, p.ASN, p.State, since, p.Announced)
+		if p.Received > 0 {
+			fmt.Fprintf(t, ", %d received and dropped", p.Received)
+		}
+		fmt.Fprintln(t)
+	}
+	t.Flush()
+	fmt.Fprintf(w, "\naddresses by %s", s.Network.Backend)
+	if s.Network.Why != "" {
+		fmt.Fprintf(w, ": %s", s.Network.Why)
+	}
+	fmt.Fprintln(w)
+	if len(s.Problems) == 0 {
+		return nil
+	}
+	fmt.Fprintln(w, "\nproblems")
+	for _, p := range s.Problems {
+		fmt.Fprintf(w, "  %s: %s (for %s)\n", p.Object, p.Message, age(p.Since, now))
+		if p.Hint != "" {
+			fmt.Fprintf(w, "    hint: %s\n", p.Hint)
+		}
+	}
+	return nil
+}
+
+// announced is the prefix, and the address in it where they differ.
+func announced(v status.VIP) string {
+	if v.Announce == v.Address {
+		return v.Announce
+	}
+	addr, _, _ := strings.Cut(v.Address, "/")
+	return v.Announce + " (" + addr + ")"
+}
+
+// age is how long ago t was, in one or two units.
+func age(t, now time.Time) string {
+	d := max(now.Sub(t), 0)
+	switch {
+	case d < time.Minute:
+		return fmt.Sprintf("%ds", int(d.Seconds()))
+	case d < time.Hour:
+		return fmt.Sprintf("%dm%02ds", int(d.Minutes()), int(d.Seconds())%60)
+	case d < 48*time.Hour:
+		return fmt.Sprintf("%dh%02dm", int(d.Hours()), int(d.Minutes())%60)
+	default:
+		return fmt.Sprintf("%dd%02dh", int(d.Hours())/24, int(d.Hours())%24)
+	}
+}
+
+// completeVIPs asks the running daemon for names.
+func (a *app) completeVIPs(cmd *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
+	ctx, cancel := context.WithTimeout(cmd.Context(), time.Second)
+	defer cancel()
+	raw, err := a.client().Status(ctx)
+	var s status.Status
+	if err != nil || json.Unmarshal(raw, &s) != nil {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	var names []string
+	for _, v := range s.VIPs {
+		names = append(names, v.Name)
+	}
+	return names, cobra.ShellCompDirectiveNoFileComp
+}

@@ -1,0 +1,100 @@
+package lab
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/netip"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+)
+
+// DemoOptions say how the demo shall run.
+type DemoOptions struct {
+	Binary       string // the stentor binary
+	RouteServers Kind   // Embedded when empty
+	// Cut adds the silent cut, which waits for the hold timer.
+	Cut bool
+	// Err takes what the demo's own process has to say to people when it fails.
+	Err io.Writer
+}
+
+// demoVIPs are the addresses that the demo's hosts share: one from the
+// benchmarking range (RFC 2544), one from the documentation range (RFC 3849).
+var demoVIPs = []netip.Addr{netip.MustParseAddr("198.18.0.1"), netip.MustParseAddr("2001:db8:5a:1::1")}
+
+// demoDCID is the data centre whose route servers the demo plays.
+const demoDCID = 10
+
+var demoRoles = map[string]string{HostA: "primary", HostB: "secondary"}
+
+// demoConfig is a host's configuration: what an admin writes, and the one line
+// that keeps the lab's hosts, which share this machine's files, off these.
+func demoConfig(role string) []byte {
+	return fmt.Appendf(nil, `[network]
+backend = "iproute"
+
+[bgp]
+provider = "linode"
+dcid     = %[2]d
+
+[vip.web]
+address = "198.18.0.1/32"
+role    = "%[1]s"
+
+[vip.web6]
+address = "2001:db8:5a:1::1/64"
+role    = "%[1]s"
+`, role, demoDCID)
+}
+
+// Demo shows a failover from the first line of configuration to the figures,
+// on this machine, without root and without a trace. It starts this process's
+// command line again in a sandbox; see Exited.
+func Demo(ctx context.Context, out io.Writer, opts DemoOptions) error {
+	if opts.Err == nil {
+		opts.Err = os.Stderr
+	}
+	return inSandbox(ctx, out, opts.Err, func(ctx context.Context) error {
+		ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+		defer stop()
+		return demo(ctx, out, opts)
+	})
+}
+
+func demo(ctx context.Context, out io.Writer, opts DemoOptions) (err error) {
+	began := time.Now()
+	o := Linode(demoDCID, 4)
+	o.Name, o.Dir, o.RouteServers = "demo", privateDir("demo"), opts.RouteServers
+	l, err := New(o)
+	if err != nil {
+		return err
+	}
+	s := &scenario{lab: l, out: out, binary: opts.Binary, vips: demoVIPs, hosts: map[string]*Process{}}
+	defer s.end(&err)
+	fmt.Fprintf(out, "Two hosts, a and b, share %s and %s.\n"+
+		"Both announce them over BGP to four route servers; a router follows these, and a client\n"+
+		"pings every %d ms. All of it runs in network namespaces that nothing else sees.\n", demoVIPs[0], demoVIPs[1], pace.Milliseconds())
+
+	up, cancel := context.WithTimeout(ctx, startLimit)
+	defer cancel()
+	if err := l.Up(up); err != nil {
+		return err
+	}
+	fmt.Fprintf(out, "\nNetwork and route servers (%s) are up after %d ms\n", l.opts.RouteServers, time.Since(began).Milliseconds())
+
+	for host, role := range demoRoles {
+		if err := s.writeConfig(host, demoConfig(role)); err != nil {
+			return err
+		}
+	}
+	fmt.Fprintf(out, "\nThe configuration of host a (b says \"secondary\"):\n")
+	indent(out, demoConfig(demoRoles[HostA]))
+	if err := s.walk(ctx, opts.Cut); err != nil {
+		return err
+	}
+	fmt.Fprintf(out, "\nDone in %.1f s; nothing is left behind.\n", time.Since(began).Seconds())
+	return nil
+}

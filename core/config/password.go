@@ -1,0 +1,84 @@
+package config
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"syscall"
+
+	"github.com/stentor-net/stentor/plugins"
+)
+
+// maxPassword is the longest TCP-MD5 key that Linux takes (TCP_MD5SIG_MAXKEYLEN
+// in linux/tcp.h).
+const maxPassword = 80
+
+// password reads the session's TCP-MD5 key.
+func (b *builder) password(p *plugins.Peer, all, own *table) {
+	path, at := pick[string]("password_file", own, all)
+	if at == nil {
+		if b.provider.NeedsPassword && !all.has("password_file") && !own.has("password_file") && !b.partial {
+			b.fail(b.at(all), b.provider.PasswordHint, "provider %q needs password_file", b.provider.Name)
+		}
+		return
+	}
+	b.need(b.bgp, plugins.CapMD5, at.name(), "use a password (TCP-MD5)")
+	if b.opts.Offline {
+		return
+	}
+	var m *mistake
+	if p.Password, m = readPassword(path); m != nil {
+		b.fail(at.whole(), m.hint, "%s: %s", path, m.msg)
+	}
+}
+
+// readPassword reads a key file that nobody but its owner can read. No message
+// repeats what is in it.
+func readPassword(path string) (string, *mistake) {
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	switch {
+	case os.IsNotExist(err):
+		return "", &mistake{"there is no such file", "write the password into it, and nothing else; then: chmod 600 " + path}
+	case err != nil:
+		return "", &mistake{"can't be read: " + errnoText(err), "the daemon's user must be its owner"}
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return "", &mistake{"can't be read: " + errnoText(err), ""}
+	}
+	if !info.Mode().IsRegular() {
+		return "", &mistake{"is not a regular file", ""}
+	}
+	if mode := info.Mode().Perm(); mode&0o077 != 0 {
+		return "", &mistake{fmt.Sprintf("others can read it (mode %04o)", mode), "chmod 600 " + path}
+	}
+	if owner := info.Sys().(*syscall.Stat_t).Uid; owner != 0 && owner != uint32(os.Geteuid()) {
+		return "", &mistake{fmt.Sprintf("belongs to uid %d", owner), "it must belong to root or to the daemon's user: chown root " + path}
+	}
+	// One byte more than a key and its newline tells a file that is too long.
+	data, err := io.ReadAll(io.LimitReader(f, maxPassword+3))
+	if err != nil {
+		return "", &mistake{"can't be read: " + errnoText(err), ""}
+	}
+	key := strings.TrimSuffix(strings.TrimSuffix(string(data), "\n"), "\r")
+	switch {
+	case key == "":
+		return "", &mistake{"is empty", "write the password into it, and nothing else"}
+	case len(key) > maxPassword:
+		return "", &mistake{fmt.Sprintf("is longer than the %d bytes that TCP-MD5 takes", maxPassword), ""}
+	}
+	if i := strings.IndexFunc(key, func(r rune) bool { return r < ' ' || r == 0x7f }); i >= 0 {
+		return "", &mistake{fmt.Sprintf("byte %d is a control character", i+1), "the file holds the password alone, on one line"}
+	}
+	return key, nil
+}
+
+// errnoText is the system's own word for err, without the path.
+func errnoText(err error) string {
+	if e, ok := err.(*os.PathError); ok {
+		return e.Err.Error()
+	}
+	return err.Error()
+}

@@ -1,0 +1,86 @@
+// Package config reads Stentor's TOML into checked values, and draws every
+// mistake where it stands.
+package config
+
+import (
+	"net/netip"
+	"time"
+
+	"github.com/stentor-net/stentor/plugins"
+)
+
+// Config is one checked configuration: defaults and provider data are filled
+// in, so a reader of it needs no second look at the file.
+type Config struct {
+	Files    []string // what was read, in order
+	Network  Network
+	BGP      BGP
+	VIPs     []VIP                     // sorted by name
+	Backends map[string]map[string]any // [backend.NAME], opaque to core
+
+	index index // where each key stands
+}
+
+// Network is [network].
+type Network struct {
+	Backend string // "auto" or a backend's name
+	// HoldDown is how long an announced address may be missing from the host
+	// before it is withdrawn and put back: network stacks take addresses away
+	// for some 100 ms when an admin runs their apply.
+	HoldDown time.Duration
+}
+
+// BGP is [bgp] with what its provider says.
+type BGP struct {
+	Backend  string
+	Provider string // "generic" when none is named
+	ASN      uint32
+	RouterID netip.Addr     // zero: derived from the host
+	Peers    []plugins.Peer // sorted by name
+	// DrainGrace is how long a drained VIP is still announced with
+	// GRACEFUL_SHUTDOWN before it is withdrawn (RFC 8326 §4.2).
+	DrainGrace time.Duration
+	OnExit     OnExit
+}
+
+// OnExit says what a clean stop does with the routes.
+type OnExit string
+
+// The choices of on_exit.
+const (
+	OnExitWithdraw OnExit = "withdraw"
+	OnExitKeep     OnExit = "keep" // needs plugins.CapOutlivesDaemon
+)
+
+// Role is what this host is for a VIP.
+type Role string
+
+// The roles.
+const (
+	Primary   Role = "primary"
+	Secondary Role = "secondary"
+)
+
+// VIP is one [vip.NAME], its policy turned into attributes.
+type VIP struct {
+	Name   string
+	Addr   netip.Addr   // put on the host, as /32 or /128
+	Prefix netip.Prefix // announced; canonical
+	Link   string
+	Role   Role
+	Attrs  Attrs // as its role and its own overrides say
+	// DrainAttrs are the attributes while it is drained: never more attractive
+	// than the secondary role's or its own, and with GRACEFUL_SHUTDOWN.
+	DrainAttrs Attrs
+	NextHop    netip.Addr // zero: the session's own
+	Peers      []string   // empty: all
+}
+
+// Attrs are the path attributes that a role stands for.
+type Attrs struct {
+	Communities      []plugins.Community
+	LargeCommunities []plugins.LargeCommunity
+	MED              *uint32
+	LocalPref        *uint32
+	Prepend          int
+}

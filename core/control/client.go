@@ -1,0 +1,163 @@
+package control
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net"
+	"net/http"
+	"net/url"
+	"strconv"
+	"syscall"
+	"time"
+)
+
+// Encode writes v as every answer and every --json has it: indented, one
+// newline at the end.
+func Encode(w io.Writer, v any) error {
+	enc := json.NewEncoder(w)
+	enc.SetEscapeHTML(false)
+	enc.SetIndent("", "  ")
+	return enc.Encode(v)
+}
+
+// Client talks to a daemon.
+type Client struct {
+	socket string
+	http   *http.Client
+}
+
+// NewClient makes a client for the socket at path. It does no I/O.
+func NewClient(path string) *Client {
+	return &Client{socket: path, http: &http.Client{Transport: &http.Transport{
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			var d net.Dialer
+			return d.DialContext(ctx, "unix", path)
+		},
+	}}}
+}
+
+// Running reports whether a daemon answers. An error means that it can't be
+// told, as when the socket may not be opened.
+func (c *Client) Running(ctx context.Context) (bool, error) {
+	_, err := c.Status(ctx)
+	if errors.Is(err, errNobody) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// Status gives the JSON of the newest snapshot.
+func (c *Client) Status(ctx context.Context) ([]byte, error) {
+	return c.do(ctx, http.MethodGet, "/v1/status", nil)
+}
+
+// Converged waits until generation has converged, or for as long as wait, and
+// gives the JSON of the snapshot then.
+func (c *Client) Converged(ctx context.Context, generation int, wait time.Duration) ([]byte, error) {
+	q := url.Values{"converged": {strconv.Itoa(generation)}, "wait": {wait.String()}}
+	return c.do(ctx, http.MethodGet, "/v1/status?"+q.Encode(), nil)
+}
+
+// Diff gives the JSON of a Diff.
+func (c *Client) Diff(ctx context.Context) ([]byte, error) {
+	return c.do(ctx, http.MethodGet, "/v1/diff", nil)
+}
+
+// Reload makes the daemon take over the config on disk.
+func (c *Client) Reload(ctx context.Context) (Reloaded, error) {
+	var done Reloaded
+	body, err := c.do(ctx, http.MethodPost, "/v1/reload", nil)
+	if err == nil {
+		err = json.Unmarshal(body, &done)
+	}
+	return done, err
+}
+
+// Drain asks that VIPs be served elsewhere.
+func (c *Client) Drain(ctx context.Context, r DrainRequest) error {
+	_, err := c.do(ctx, http.MethodPost, "/v1/drain", r)
+	return err
+}
+
+// Undrain takes drains back.
+func (c *Client) Undrain(ctx context.Context, r UndrainRequest) error {
+	_, err := c.do(ctx, http.MethodPost, "/v1/undrain", r)
+	return err
+}
+
+// Watch copies events to w, one JSON line each, until ctx or the daemon ends.
+func (c *Client) Watch(ctx context.Context, w io.Writer) error {
+	resp, err := c.send(ctx, http.MethodGet, "/v1/watch", nil)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	_, err = io.Copy(w, resp.Body)
+	if ctx.Err() != nil {
+		return nil
+	}
+	return err
+}
+
+func (c *Client) do(ctx context.Context, method, path string, request any) ([]byte, error) {
+	resp, err := c.send(ctx, method, path, request)
+	if err != nil {
+		return nil, err
+	}
+	defer resp.Body.Close()
+	return io.ReadAll(resp.Body)
+}
+
+func (c *Client) send(ctx context.Context, method, path string, request any) (*http.Response, error) {
+	var body bytes.Buffer
+	if request != nil {
+		if err := json.NewEncoder(&body).Encode(request); err != nil {
+			return nil, err
+		}
+	}
+	req, err := http.NewRequestWithContext(ctx, method, "http://stentor"+path, &body)
+	if err != nil {
+		return nil, err
+	}
+	resp, err := c.http.Do(req)
+	if err != nil {
+		return nil, c.unreachable(err)
+	}
+	if resp.StatusCode == http.StatusOK {
+		return resp, nil
+	}
+	defer resp.Body.Close()
+	e := &Error{}
+	if err := json.NewDecoder(resp.Body).Decode(e); err != nil || e.Message == "" {
+		return nil, fmt.Errorf("the daemon on %s answered %s", c.socket, resp.Status)
+	}
+	return nil, e
+}
+
+// errNobody: there is no daemon, as opposed to one that can't be reached.
+var errNobody = errors.New("no daemon")
+
+func (c *Client) unreachable(err error) error {
+	switch {
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ECONNREFUSED):
+		return &noDaemon{&Error{Kind: KindRefused, Message: fmt.Sprintf("no daemon answers on %s; start it with: systemctl start stentor (or: stentor run)", c.socket)}}
+	case errors.Is(err, fs.ErrPermission):
+		return &Error{Kind: KindRefused, Message: fmt.Sprintf("may not open %s; run as root, or as a member of group %s", c.socket, Group)}
+	case errors.Is(err, context.Canceled):
+		return err
+	default:
+		return &Error{Kind: KindRefused, Message: fmt.Sprintf("lost the daemon on %s: %v", c.socket, err)}
+	}
+}
+
+// noDaemon is an Error that Running can tell from the others.
+type noDaemon struct{ err *Error }
+
+func (e *noDaemon) Error() string        { return e.err.Message }
+func (e *noDaemon) Is(target error) bool { return target == errNobody }
+func (e *noDaemon) Unwrap() error        { return e.err }

@@ -1,0 +1,278 @@
+package control
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/stentor-net/stentor/core/config"
+	"github.com/stentor-net/stentor/core/status"
+)
+
+// fakeDaemon answers from memory.
+type fakeDaemon struct {
+	mu     sync.Mutex
+	s      *status.Status
+	news   chan struct{}
+	err    error
+	drains []string
+}
+
+func newFake() *fakeDaemon {
+	return &fakeDaemon{news: make(chan struct{}), s: &status.Status{Version: "1", Generation: 1, VIPs: []status.VIP{{Name: "web", State: status.Pending, Peers: 1}}}}
+}
+
+func (d *fakeDaemon) set(s *status.Status) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.s = s
+	close(d.news)
+	d.news = make(chan struct{})
+}
+
+func (d *fakeDaemon) Status() *status.Status { d.mu.Lock(); defer d.mu.Unlock(); return d.s }
+func (d *fakeDaemon) Next() <-chan struct{}  { d.mu.Lock(); defer d.mu.Unlock(); return d.news }
+func (d *fakeDaemon) Reload(context.Context) (Reloaded, error) {
+	return Reloaded{Generation: 2, Warnings: []config.Finding{}}, d.err
+}
+func (d *fakeDaemon) Diff(context.Context) (Diff, error) { return Diff{}, d.err }
+func (d *fakeDaemon) Drain(vips []string, until time.Time, reason string) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.drains = append(d.drains, strings.Join(vips, ",")+" "+reason)
+	if until.IsZero() {
+		d.drains = append(d.drains, "forever")
+	}
+	return d.err
+}
+func (d *fakeDaemon) Undrain([]string) error { return d.err }
+
+// serve runs d behind a real socket.
+func serve(t *testing.T, d Daemon) (*Client, string) {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "s.sock")
+	l, err := Listen(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error)
+	go func() { done <- Serve(ctx, l, d, slog.New(slog.DiscardHandler)) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
+	return NewClient(path), path
+}
+
+func TestStatusIsTheSnapshot(t *testing.T) {
+	d := newFake()
+	c, path := serve(t, d)
+	raw, err := c.Status(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var want bytes.Buffer
+	if err := Encode(&want, d.s); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want.String(), string(raw)); diff != "" {
+		t.Error(diff)
+	}
+	info, err := os.Stat(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if mode := info.Mode().Perm(); mode != 0o660 {
+		t.Errorf("mode %o", mode)
+	}
+}
+
+func TestConvergedWaits(t *testing.T) {
+	d := newFake()
+	c, _ := serve(t, d)
+	got := make(chan []byte)
+	go func() {
+		raw, err := c.Converged(t.Context(), 2, time.Minute)
+		if err != nil {
+			t.Error(err)
+		}
+		got <- raw
+	}()
+	d.set(&status.Status{Generation: 1, Converged: true})
+	d.set(&status.Status{Generation: 2})
+	d.set(&status.Status{Generation: 2, Converged: true})
+	var s status.Status
+	if err := json.Unmarshal(<-got, &s); err != nil {
+		t.Fatal(err)
+	}
+	if !s.Converged || s.Generation != 2 {
+		t.Errorf("%+v", s)
+	}
+	if raw, err := c.Converged(t.Context(), 3, 0); err != nil || !strings.Contains(string(raw), `"generation": 2`) {
+		t.Errorf("after the time is over: %s, %v", raw, err)
+	}
+}
+
+func TestWatch(t *testing.T) {
+	d := newFake()
+	c, _ := serve(t, d)
+	r, w := io.Pipe()
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error)
+	go func() { ended <- c.Watch(ctx, w) }()
+	lines := json.NewDecoder(r)
+	var e status.Event
+	// The stream begins at some moment: change the snapshot until one is seen.
+	seen := make(chan error)
+	go func() { seen <- lines.Decode(&e) }()
+	states := []status.State{status.Announced, status.Withdrawn}
+	deadline := time.After(10 * time.Second)
+	for i := 0; ; i++ {
+		d.set(&status.Status{Version: "1", Generation: 1, VIPs: []status.VIP{{Name: "web", State: states[i%2], Peers: 1, Why: "because"}}})
+		select {
+		case err := <-seen:
+			if err != nil || e.Object != "vip web" || e.Why != "because" || e.From == e.To {
+				t.Errorf("%+v, %v", e, err)
+			}
+			cancel()
+			r.Close()
+			if err := <-ended; err != nil {
+				t.Error(err)
+			}
+			return
+		case <-deadline:
+			t.Fatal("no event")
+		case <-time.After(time.Millisecond):
+		}
+	}
+}
+
+func TestErrorsCross(t *testing.T) {
+	finding := config.Finding{Pos: config.Pos{File: "/f", Line: 3, Col: 1}, Msg: "bad"}
+	tests := map[string]struct {
+		err  error
+		want *Error
+	}{
+		"config": {&config.Invalid{Findings: []config.Finding{finding}},
+			&Error{Kind: KindConfig, Message: "/f:3:1: bad", Findings: []config.Finding{finding}}},
+		"refused": {&Error{Kind: KindRefused, Message: "no"}, &Error{Kind: KindRefused, Message: "no"}},
+		"other":   {errors.New("disk full"), &Error{Kind: KindFailed, Message: "disk full"}},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			d := newFake()
+			d.err = tt.err
+			c, _ := serve(t, d)
+			_, err := c.Reload(t.Context())
+			var got *Error
+			if !errors.As(err, &got) {
+				t.Fatalf("%v", err)
+			}
+			if diff := cmp.Diff(tt.want, got); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
+func TestDrainRequests(t *testing.T) {
+	tests := map[string]struct {
+		body string
+		code int
+	}{
+		"all":           {`{}`, 200},
+		"one":           {`{"vips":["web"],"for":"1h","reason":"disk"}`, 200},
+		"unknown key":   {`{"vip":["web"]}`, 422},
+		"bad duration":  {`{"for":"90"}`, 422},
+		"negative":      {`{"for":"-1h"}`, 422},
+		"long reason":   {`{"reason":"` + strings.Repeat("x", maxReason+1) + `"}`, 422},
+		"no JSON":       {`drain it`, 422},
+		"too large":     {`{"reason":"` + strings.Repeat("x", maxBody) + `"}`, 422},
+		"another value": {`[]`, 422},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			d := newFake()
+			w := httptest.NewRecorder()
+			Handler(t.Context(), d).ServeHTTP(w, httptest.NewRequest(http.MethodPost, "/v1/drain", strings.NewReader(tt.body)))
+			if w.Code != tt.code {
+				t.Errorf("code %d, want %d: %s", w.Code, tt.code, w.Body)
+			}
+			if (len(d.drains) > 0) != (tt.code == 200) {
+				t.Errorf("drains %q", d.drains)
+			}
+		})
+	}
+}
+
+func TestNobodyThere(t *testing.T) {
+	dir := t.TempDir()
+	stale := filepath.Join(dir, "stale.sock")
+	l, err := net.Listen("unix", stale)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.(*net.UnixListener).SetUnlinkOnClose(false)
+	l.Close()
+	for _, path := range []string{filepath.Join(dir, "none.sock"), stale} {
+		running, err := NewClient(path).Running(t.Context())
+		if running || err != nil {
+			t.Errorf("%s: running %v, %v", path, running, err)
+		}
+		var e *Error
+		if _, err := NewClient(path).Status(t.Context()); !errors.As(err, &e) || e.Kind != KindRefused {
+			t.Errorf("%s: %v", path, err)
+		}
+	}
+	again, err := Listen(stale)
+	if err != nil {
+		t.Fatalf("a stale socket is in the way: %v", err)
+	}
+	again.Close()
+}
+
+func TestSecondListenerIsRefused(t *testing.T) {
+	_, path := serve(t, newFake())
+	if _, err := Listen(path); err == nil || !strings.Contains(err.Error(), "another stentor") {
+		t.Errorf("%v", err)
+	}
+}
+
+func FuzzRequests(f *testing.F) {
+	f.Add("POST", "/v1/drain", `{"vips":["web"],"for":"1h"}`)
+	f.Add("POST", "/v1/undrain", `{"vips":null}`)
+	f.Add("GET", "/v1/status?converged=1&wait=1ms", "")
+	f.Add("POST", "/v1/reload", "")
+	f.Fuzz(func(t *testing.T, method, path, body string) {
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel() // no stream or wait outlives the request
+		u := "http://stentor" + path
+		r, err := http.NewRequestWithContext(ctx, method, u, strings.NewReader(body))
+		if err != nil {
+			return
+		}
+		w := httptest.NewRecorder()
+		Handler(ctx, newFake()).ServeHTTP(w, r)
+		// Nothing at all is what a client gets that went away, as this one did.
+		if w.Body.Len() > 0 && strings.HasPrefix(w.Header().Get("Content-Type"), "application/json") && !json.Valid(w.Body.Bytes()) {
+			t.Errorf("%s %s: no JSON: %q", method, path, w.Body)
+		}
+	})
+}

@@ -1,0 +1,88 @@
+package daemon
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	sd "github.com/coreos/go-systemd/v22/daemon"
+	"golang.org/x/sys/unix"
+
+	"github.com/stentor-net/stentor/core/status"
+)
+
+// notify tells the service manager, if there is one (sd_notify(3)).
+func notify(state string) { _, _ = sd.SdNotify(false, state) }
+
+// notifyReloading announces a reload. Type=notify-reload wants the time of the
+// monotonic clock with it (systemd.service(5)).
+func notifyReloading() {
+	var t unix.Timespec
+	if unix.ClockGettime(unix.CLOCK_MONOTONIC, &t) == nil {
+		notify(fmt.Sprintf("RELOADING=1\nMONOTONIC_USEC=%d", t.Nano()/1000))
+	}
+}
+
+// tellManager reports READY at the first snapshot, a line of STATUS at each,
+// STOPPING when stopping ends, and feeds the watchdog for as long as the loop
+// makes passes.
+func (d *Daemon) tellManager(ctx, stopping context.Context) {
+	interval, _ := sd.SdWatchdogEnabled(false)
+	var dog <-chan time.Time
+	if interval > 0 {
+		ticker := time.NewTicker(interval / 3)
+		defer ticker.Stop()
+		dog = ticker.C
+	}
+	ready, passes, stop := false, uint64(0), stopping.Done()
+	for {
+		next := d.Next()
+		if s := d.Status(); s != nil {
+			if !ready {
+				notify("READY=1")
+				ready = true
+			}
+			notify("STATUS=" + summary(s))
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-stop:
+			notify("STOPPING=1")
+			stop = nil
+		case <-next:
+		case <-dog:
+			if now := d.loop.Passes(); now != passes || stop == nil {
+				passes = now
+				notify("WATCHDOG=1")
+			}
+			d.loop.Wake() // the next tick wants to see a new pass
+		}
+	}
+}
+
+// summary is the line that systemctl status shows.
+func summary(s *status.Status) string {
+	announced, drained, up := 0, 0, 0
+	for _, v := range s.VIPs {
+		switch v.State {
+		case status.Announced:
+			announced++
+		case status.Drained:
+			drained++
+		}
+	}
+	for _, p := range s.Peers {
+		if p.State == "established" {
+			up++
+		}
+	}
+	line := fmt.Sprintf("%d/%d VIPs announced, %d/%d sessions", announced, len(s.VIPs), up, len(s.Peers))
+	if drained > 0 {
+		line += fmt.Sprintf(", %d drained", drained)
+	}
+	if n := len(s.Problems); n > 0 {
+		line += fmt.Sprintf(", %d problems: %s: %s", n, s.Problems[0].Object, s.Problems[0].Message)
+	}
+	return line
+}

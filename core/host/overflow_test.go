@@ -1,0 +1,86 @@
+package host
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/stentor-net/stentor/core/host/hosttest"
+)
+
+// TestOverflow makes the kernel drop events, once before the first look and
+// once while the Host follows, and expects nothing to be missing after it.
+func TestOverflow(t *testing.T) {
+	const count = 500
+	ns := hosttest.New(t)
+	var h *Host
+	ns.Do(func() {
+		var err error
+		if h, err = Open(); err != nil {
+			t.Fatal(err)
+		}
+	})
+	for _, s := range []*eventSocket{h.events, h.routeEvents} {
+		err := s.conn.Control(func(fd uintptr) {
+			if err := unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_RCVBUF, 1); err != nil {
+				t.Error(err)
+			}
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	ns.IP(script("add", "10.1", count))
+
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- h.Run(ctx) }()
+	defer func() {
+		cancel()
+		if err := <-done; err != nil {
+			t.Errorf("Run: %v", err)
+		}
+	}()
+	<-h.Ready()
+	if n := len(h.View().Addrs); n != count {
+		t.Errorf("the first View has %d addresses, want %d", n, count)
+	}
+
+	h.mu.Lock() // the reader stops at its next event
+	ns.IP(script("add", "10.2", count))
+	ns.IP(script("del", "10.1", count))
+	h.mu.Unlock()
+	deadline := time.After(10 * time.Second)
+	for {
+		v := h.View()
+		old, fresh := 0, 0
+		for a := range v.Addrs {
+			switch a.As4()[1] {
+			case 1:
+				old++
+			case 2:
+				fresh++
+			}
+		}
+		if old == 0 && fresh == count {
+			return
+		}
+		select {
+		case <-h.Changed():
+		case <-deadline:
+			t.Fatalf("%d deleted addresses are left, and %d of %d new ones there", old, fresh, count)
+		}
+	}
+}
+
+func script(verb, net string, count int) string {
+	var b strings.Builder
+	for i := range count {
+		fmt.Fprintf(&b, "address %s %s.%d.%d/32 dev lo\n", verb, net, i/250, i%250)
+	}
+	return b.String()
+}

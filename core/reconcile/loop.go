@@ -1,0 +1,353 @@
+package reconcile
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/stentor-net/stentor/core/config"
+	"github.com/stentor-net/stentor/core/host"
+	"github.com/stentor-net/stentor/core/status"
+	"github.com/stentor-net/stentor/plugins"
+)
+
+const (
+	// checkEvery is how often the backends are asked even if nothing moved.
+	checkEvery = 30 * time.Second
+	// lingerEvery is how often peers are looked at while an address waits for
+	// its withdrawal.
+	lingerEvery = 50 * time.Millisecond
+	// stopTimeout bounds the goodbye.
+	stopTimeout = 5 * time.Second
+)
+
+// Host is the kernel's view, kept up to date.
+type Host interface {
+	View() host.View
+	Changed() <-chan struct{}
+	Ready() <-chan struct{}
+}
+
+// Options are what a Loop works with.
+type Options struct {
+	Net     plugins.NetBackend
+	NetWhy  string // why that one, for status
+	BGP     plugins.BGPBackend
+	Host    Host
+	Drains  *DrainStore
+	Log     *slog.Logger
+	Version string
+	// DeriveRouterID gives a BGP Identifier for a config that names none.
+	DeriveRouterID func(host.View, *config.Config) netip.Addr
+}
+
+// Loop is the reconciler: one goroutine, the only writer.
+type Loop struct {
+	Options
+	net *actor[[]plugins.VIP, []plugins.VIPState]
+	bgp *actor[plugins.Speaker, plugins.SpeakerState]
+
+	wakeup chan struct{}
+	look   atomic.Bool // a backend says that something moved
+
+	passes     atomic.Uint64
+	mu         sync.Mutex // guards the next two
+	config     *config.Config
+	generation int
+
+	// The rest belongs to the goroutine of Run.
+	routerID  netip.Addr // derived once: another uplink address must not reset every session
+	held      map[netip.Addr]bool
+	lost      map[netip.Addr]*loss
+	exposed   Exposure
+	lastCheck time.Time
+	board     *board
+}
+
+// loss is an address that the kernel held and does not hold now.
+type loss struct {
+	since    time.Time
+	repaired string // the reason for which the backend was last asked to mend it
+}
+
+// New makes a Loop for a first config.
+func New(o Options, c *config.Config) *Loop {
+	return &Loop{
+		Options: o,
+		net:     newActor[[]plugins.VIP, []plugins.VIPState](o.Net),
+		bgp:     newActor[plugins.Speaker, plugins.SpeakerState](o.BGP),
+		wakeup:  make(chan struct{}, 1), config: c, generation: 1,
+		held: map[netip.Addr]bool{}, lost: map[netip.Addr]*loss{}, exposed: Exposure{},
+		board: newBoard(),
+	}
+}
+
+// SetConfig takes over a checked config, and gives its generation.
+func (l *Loop) SetConfig(c *config.Config) int {
+	l.mu.Lock()
+	l.config = c
+	l.generation++
+	generation := l.generation
+	l.mu.Unlock()
+	l.Wake()
+	return generation
+}
+
+// Config is the config in force, and its generation.
+func (l *Loop) Config() (*config.Config, int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.config, l.generation
+}
+
+// Wake makes the loop look at everything again.
+func (l *Loop) Wake() {
+	select {
+	case l.wakeup <- struct{}{}:
+	default: // it will wake anyway
+	}
+}
+
+// Passes counts how often the loop has looked at everything: a watchdog's sign of life.
+func (l *Loop) Passes() uint64 { return l.passes.Load() }
+
+// Status is the newest snapshot; nil before the first.
+func (l *Loop) Status() *status.Status { return l.board.now() }
+
+// Next is closed when a snapshot newer than the present one is there.
+func (l *Loop) Next() <-chan struct{} { return l.board.next() }
+
+// Run reconciles until ctx ends; then it withdraws every route, as on_exit
+// says, and returns when the peers were told. hurry cuts that short.
+func (l *Loop) Run(ctx context.Context, hurry <-chan struct{}) error {
+	select {
+	case <-l.Host.Ready():
+	case <-ctx.Done():
+		return nil
+	}
+	calls, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+	var watchers sync.WaitGroup
+	watchers.Go(func() { l.watch(calls, "network", l.Net) })
+	watchers.Go(func() { l.watch(calls, "bgp", l.BGP) })
+	defer watchers.Wait()
+	defer cancel()
+
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			l.stop(calls, hurry)
+			return nil
+		case <-l.Host.Changed():
+		case <-l.wakeup:
+		case <-timer.C:
+		}
+		if next := l.pass(calls, time.Now()); !next.IsZero() {
+			timer.Reset(time.Until(next))
+		}
+	}
+}
+
+// watch turns a backend's hints into passes, for as long as ctx lasts.
+func (l *Loop) watch(ctx context.Context, what string, b plugins.Backend) {
+	for {
+		err := b.Watch(ctx, func(c plugins.Change) {
+			l.Log.Debug("backend reports a change", "backend", what, "object", c.Object, "why", c.Why, "lost", c.Lost)
+			l.look.Store(true)
+			l.Wake()
+		})
+		if ctx.Err() != nil {
+			return
+		}
+		l.Log.Warn("lost sight of a backend's events, looking again", "backend", what, "error", err)
+		l.look.Store(true)
+		l.Wake()
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(retryMin):
+		}
+	}
+}
+
+// pass looks at all facts, starts the calls that are due, and publishes what
+// it saw. It gives the time of the next pass if nothing happens before.
+func (l *Loop) pass(ctx context.Context, now time.Time) time.Time {
+	l.collect(now)
+	cfg, generation := l.Config()
+	view := l.Host.View()
+	holding := l.trackLosses(cfg, view, now)
+	want := Desire(Facts{
+		Config: cfg, View: view, RouterID: l.identifier(cfg, view),
+		Drains: l.Drains.At(now), Lost: l.lostSince(), Now: now,
+	})
+	if l.look.Swap(false) || now.Sub(l.lastCheck) >= checkEvery {
+		l.bgp.dirty, l.net.dirty, l.lastCheck = true, true, now
+	}
+	next := earlier(want.Wake, l.lastCheck.Add(checkEvery))
+
+	// Until the speaker was seen once, nothing may leave the host: a driven
+	// daemon can be announcing what an earlier run of ours asked for.
+	hostWant, lingering := want.Host, 0
+	if l.bgp.observed {
+		hostWant, lingering = Order(want.Host, l.net.seen, l.exposed)
+	} else if l.net.observed {
+		hostWant = union(want.Host, l.net.seen)
+	}
+	if lingering > 0 && !l.bgp.busy {
+		if at := l.bgp.lastAt.Add(lingerEvery); now.Before(at) {
+			next = earlier(next, at)
+		} else {
+			l.bgp.dirty = true
+		}
+	}
+
+	// The speaker goes first: a withdrawal waits for nothing.
+	if l.bgp.busy && withdraws(l.bgp.tried, want.Speaker) {
+		l.bgp.cancel()
+	}
+	run, at := l.bgp.due(now, want.Speaker)
+	if run {
+		l.exposed.before(want.Speaker)
+		l.bgp.start(ctx, want.Speaker, l.Wake)
+	}
+	next = earlier(next, at)
+	if !holding || !l.net.wants(hostWant) { // the end of the hold-down wakes us
+		if run, at = l.net.due(now, hostWant); run {
+			l.net.start(ctx, hostWant, l.Wake)
+		}
+		next = earlier(next, at)
+	}
+
+	l.board.publish(l.snapshot(cfg, generation, view, want, lingering), now)
+	l.passes.Add(1)
+	return next
+}
+
+// collect takes in what finished calls found.
+func (l *Loop) collect(now time.Time) {
+	select {
+	case o := <-l.bgp.done:
+		l.bgp.finish(now, o)
+		if l.bgp.err == nil {
+			l.exposed = after(o.want, o.seen)
+		}
+		l.report("bgp", o.changed, l.bgp.err, l.bgp.retry)
+	default:
+	}
+	select {
+	case o := <-l.net.done:
+		l.net.finish(now, o)
+		l.report("network", o.changed, l.net.err, l.net.retry)
+	default:
+	}
+}
+
+func (l *Loop) report(what string, changed bool, err error, retry time.Time) {
+	switch {
+	case errors.Is(err, context.Canceled): // by us, for something more urgent
+	case err != nil:
+		l.Log.Error("backend failed, will try again", "backend", what, "error", err, "retry", retry)
+	case changed:
+		l.Log.Info("applied", "backend", what)
+	}
+}
+
+// trackLosses keeps l.held and l.lost up to date, and asks the network backend
+// to mend a loss that lasted for the hold-down. Until then it reports holding,
+// and nothing is mended: a stack that flaps the address by itself must be let
+// finish, and some fail if they find it there already.
+func (l *Loop) trackLosses(cfg *config.Config, view host.View, now time.Time) (holding bool) {
+	held, lost := make(map[netip.Addr]bool, len(cfg.VIPs)), map[netip.Addr]*loss{}
+	for _, v := range cfg.VIPs {
+		ok, why := view.Holds(v.Addr)
+		if ok || l.held[v.Addr] {
+			held[v.Addr] = true
+		}
+		if ok || !held[v.Addr] {
+			continue
+		}
+		gone := l.lost[v.Addr]
+		if gone == nil {
+			l.Log.Warn("shared IP is gone from the host", "vip", v.Name, "why", why)
+			gone = &loss{since: now}
+		}
+		lost[v.Addr] = gone
+		switch {
+		case now.Sub(gone.since) < cfg.Network.HoldDown:
+			holding = true
+		case gone.repaired != why:
+			gone.repaired = why
+			l.net.dirty = true
+		}
+	}
+	l.held, l.lost = held, lost
+	return holding
+}
+
+func (l *Loop) lostSince() map[netip.Addr]time.Time {
+	since := make(map[netip.Addr]time.Time, len(l.lost))
+	for a, gone := range l.lost {
+		since[a] = gone.since
+	}
+	return since
+}
+
+// identifier gives the BGP Identifier: the configured one, or one derived from
+// the host and then kept.
+func (l *Loop) identifier(cfg *config.Config, view host.View) netip.Addr {
+	if cfg.BGP.RouterID.IsValid() {
+		return cfg.BGP.RouterID
+	}
+	if !l.routerID.IsValid() {
+		l.routerID = l.DeriveRouterID(view, cfg)
+	}
+	return l.routerID
+}
+
+// stop says goodbye to the peers. Addresses stay on the host: traffic that is
+// on its way is still served.
+func (l *Loop) stop(ctx context.Context, hurry <-chan struct{}) {
+	ctx, cancel := context.WithTimeout(ctx, stopTimeout)
+	defer cancel()
+	go func() {
+		select {
+		case <-hurry:
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
+	l.bgp.abandon()
+	l.net.abandon()
+	cfg, _ := l.Config()
+	if cfg.BGP.OnExit == config.OnExitKeep {
+		l.Log.Info("leaving the routes announced, as on_exit = \"keep\" says")
+		return
+	}
+	if err := l.BGP.Apply(ctx, plugins.Speaker{}); err != nil {
+		l.Log.Error("not every route could be withdrawn before the stop", "error", err)
+		return
+	}
+	l.Log.Info("withdrew every route", "vips", len(cfg.VIPs), "peers", len(cfg.BGP.Peers))
+}
+
+// union is want and all that is held besides.
+func union(want []plugins.VIP, held []plugins.VIPState) []plugins.VIP {
+	all := want[:len(want):len(want)]
+	seen := make(map[netip.Addr]bool, len(want))
+	for _, v := range want {
+		seen[v.Addr] = true
+	}
+	for _, h := range held {
+		if !seen[h.Addr] {
+			all = append(all, h.VIP)
+		}
+	}
+	return all
+}

@@ -1,0 +1,57 @@
+package reconcile
+
+import (
+	"context"
+	"maps"
+	"net/netip"
+	"time"
+
+	"github.com/stentor-net/stentor/core/config"
+	"github.com/stentor-net/stentor/core/host"
+	"github.com/stentor-net/stentor/plugins"
+)
+
+// Plan tells what c would change, once its addresses are on the host.
+func (l *Loop) Plan(ctx context.Context, c *config.Config) (network, bgp plugins.Plan, err error) {
+	routerID := c.BGP.RouterID
+	if !routerID.IsValid() {
+		if routerID, err = netip.ParseAddr(l.Status().BGP.RouterID); err != nil {
+			return network, bgp, err
+		}
+	}
+	want := whenPlaced(l.Host.View(), c, routerID, l.Drains)
+	if network, err = l.net.plan(ctx, want.Host); err != nil {
+		return network, bgp, err
+	}
+	bgp, err = l.bgp.plan(ctx, want.Speaker)
+	return network, bgp, err
+}
+
+// PlanFresh tells the same for backends that no loop drives.
+func PlanFresh(ctx context.Context, n plugins.NetBackend, b plugins.BGPBackend, c *config.Config, view host.View, drains *DrainStore, derive func(host.View, *config.Config) netip.Addr) (network, bgp plugins.Plan, err error) {
+	routerID := c.BGP.RouterID
+	if !routerID.IsValid() {
+		routerID = derive(view, c)
+	}
+	want := whenPlaced(view, c, routerID, drains)
+	if network, err = n.Plan(ctx, want.Host); err != nil {
+		return network, bgp, err
+	}
+	bgp, err = b.Plan(ctx, want.Speaker)
+	return network, bgp, err
+}
+
+// whenPlaced is the decision once every VIP of c is on the host.
+func whenPlaced(view host.View, c *config.Config, routerID netip.Addr, drains *DrainStore) Desired {
+	addrs := make(map[netip.Addr][]host.Addr, len(view.Addrs))
+	links := make(map[string]host.Link, len(view.Links))
+	maps.Copy(addrs, view.Addrs)
+	maps.Copy(links, view.Links)
+	for _, v := range c.VIPs {
+		links[v.Link] = host.Link{Name: v.Link, Up: true}
+		addrs[v.Addr] = []host.Addr{{Prefix: netip.PrefixFrom(v.Addr, v.Addr.BitLen()), Link: v.Link, Usable: true}}
+	}
+	view.Addrs, view.Links = addrs, links
+	now := time.Now()
+	return Desire(Facts{Config: c, View: view, RouterID: routerID, Drains: drains.At(now), Now: now})
+}

@@ -1,0 +1,92 @@
+package status
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestHealthy(t *testing.T) {
+	vip := func(s State, told, peers int) VIP {
+		return VIP{State: s, AnnouncedTo: make([]string, told), Peers: peers}
+	}
+	tests := map[string]struct {
+		s    Status
+		want bool
+	}{
+		"nothing":   {Status{}, true},
+		"announced": {Status{VIPs: []VIP{vip(Announced, 4, 4)}}, true},
+		"partly":    {Status{VIPs: []VIP{vip(Announced, 3, 4)}}, false},
+		"drained":   {Status{VIPs: []VIP{vip(Drained, 0, 4)}}, true},
+		"pending":   {Status{VIPs: []VIP{vip(Pending, 0, 4)}}, false},
+		"problem":   {Status{VIPs: []VIP{vip(Announced, 4, 4)}, Problems: []Problem{{}}}, false},
+	}
+	for name, tt := range tests {
+		if got := tt.s.Healthy(); got != tt.want {
+			t.Errorf("%s: %v", name, got)
+		}
+	}
+}
+
+func TestChanges(t *testing.T) {
+	now := time.Unix(100, 0).UTC()
+	up := time.Unix(99, 0).UTC()
+	old := &Status{Generation: 1,
+		VIPs:  []VIP{{Name: "a", Role: "primary", State: Pending, Peers: 1}, {Name: "b", State: Announced}, {Name: "same", State: Announced}},
+		Peers: []Peer{{Name: "rs1", State: "active"}, {Name: "rs2", State: "established"}}}
+	cur := &Status{Generation: 2,
+		VIPs:  []VIP{{Name: "a", Role: "primary", State: Announced, Peers: 1, AnnouncedTo: []string{"rs1"}}, {Name: "c", State: Pending, Why: "new"}, {Name: "same", State: Announced}},
+		Peers: []Peer{{Name: "rs1", State: "established", Since: up}}}
+	want := []Event{
+		{Time: now, Object: "config", From: "generation 1", To: "generation 2"},
+		{Time: now, Object: "vip a", From: "primary pending 0/1 peers", To: "primary announced 1/1 peers"},
+		{Time: now, Object: "vip c", To: " pending 0/0 peers", Why: "new"},
+		{Time: up, Object: "peer rs1", From: "active", To: "established"},
+		{Time: now, Object: "vip b", From: " announced 0/0 peers", Why: "no longer in the config"},
+		{Time: now, Object: "peer rs2", From: "established", Why: "no longer in the config"},
+	}
+	if diff := cmp.Diff(want, Changes(old, cur, now)); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// TestJSONContract holds the names that scripts depend on. A name may be added
+// here, never changed or removed.
+func TestJSONContract(t *testing.T) {
+	raw, err := json.Marshal(Status{VIPs: []VIP{{}}, Peers: []Peer{{}}, Problems: []Problem{{}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got map[string]any
+	if err := json.Unmarshal(raw, &got); err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]string{
+		"":         "version since generation converged network bgp vips peers problems",
+		"network":  "backend why",
+		"bgp":      "backend asn router_id",
+		"vips":     "name address announce role state why since on_host announced_to peers",
+		"peers":    "name address asn state since announced received last_error",
+		"problems": "object message hint since",
+	}
+	for where, keys := range want {
+		table := got
+		switch v := got[where].(type) {
+		case map[string]any:
+			table = v
+		case []any:
+			table = v[0].(map[string]any)
+		}
+		for _, k := range strings.Fields(keys) {
+			if _, ok := table[k]; !ok {
+				t.Errorf("%q has no %q", where, k)
+			}
+		}
+		if n := len(strings.Fields(keys)); n != len(table) {
+			t.Errorf("%q has %d keys, the contract knows %d", where, len(table), n)
+		}
+	}
+}

@@ -1,0 +1,126 @@
+package iproute
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+
+	"github.com/stentor-net/stentor/netbackends/internal/kernel"
+)
+
+// carryOut does a change. The ledger calls an address ours before it is added,
+// and until it is deleted: a crash at any point leaves nothing on the host that
+// the next call would take for foreign. Everything is added before anything is
+// deleted, so an address that moves to another link is never missing.
+func (b *Backend) carryOut(ctx context.Context, s state, c change) error {
+	if len(c.adds) == 0 && len(c.removes) == 0 {
+		if maps.Equal(c.next, s.have) && (len(c.next) > 0) == s.onDisk {
+			return nil
+		}
+		return b.store.save(c.next, s.here)
+	}
+	intent := maps.Clone(c.next)
+	for _, e := range c.removes {
+		intent[e.place()] = e
+	}
+	if !maps.Equal(intent, s.have) {
+		if err := b.store.save(intent, s.here); err != nil {
+			return err
+		}
+	}
+	var done progress
+	if err := b.changeHost(ctx, s.conn, c, &done); err != nil {
+		return b.takeBack(s, done, err)
+	}
+	if next := done.adopt(c.next); !maps.Equal(next, intent) {
+		if err := b.store.save(next, s.here); err != nil {
+			return b.takeBack(s, done, err)
+		}
+	}
+	b.log.Info("addresses changed", "added", len(done.added), "removed", len(c.removes), "adopted", len(c.adopts)+len(done.found))
+	return nil
+}
+
+// progress is what a call has done so far.
+type progress struct {
+	added, removed []entry
+	found          []entry // to be added, but somebody was faster
+}
+
+func (p progress) adopt(l ledger) ledger {
+	if len(p.found) == 0 {
+		return l
+	}
+	l = maps.Clone(l)
+	for _, e := range p.found {
+		e.Adopted = true
+		l[e.place()] = e
+	}
+	return l
+}
+
+func (b *Backend) changeHost(ctx context.Context, conn *kernel.Conn, c change, done *progress) error {
+	for _, e := range c.adds {
+		if err := b.before(ctx, "add", e); err != nil {
+			return err
+		}
+		err := conn.Add(linkOf(e), e.Addr)
+		switch {
+		case errors.Is(err, fs.ErrExist):
+			done.found = append(done.found, e)
+		case err != nil:
+			return fmt.Errorf("VIP %s: %w", e.VIP, err)
+		default:
+			done.added = append(done.added, e)
+		}
+	}
+	for _, e := range c.removes {
+		if err := b.before(ctx, "delete", e); err != nil {
+			return err
+		}
+		err := conn.Delete(linkOf(e), e.Addr)
+		switch {
+		case errors.Is(err, fs.ErrNotExist): // somebody was faster
+		case err != nil:
+			return fmt.Errorf("VIP %s: %w", e.VIP, err)
+		default:
+			done.removed = append(done.removed, e)
+		}
+	}
+	return nil
+}
+
+func (b *Backend) before(ctx context.Context, verb string, e entry) error {
+	if err := ctx.Err(); err != nil {
+		return fmt.Errorf("VIP %s: %s not done in time: %w", e.VIP, verb, err)
+	}
+	return b.step(verb + " " + e.Addr.String())
+}
+
+// takeBack restores host and ledger after cause, which it returns.
+func (b *Backend) takeBack(s state, done progress, cause error) error {
+	before := maps.Clone(s.have)
+	var errs []error
+	for _, e := range done.removed {
+		if err := s.conn.Add(linkOf(e), e.Addr); err != nil && !errors.Is(err, fs.ErrExist) {
+			errs = append(errs, err)
+		}
+	}
+	for _, e := range done.added {
+		if err := s.conn.Delete(linkOf(e), e.Addr); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			before[e.place()] = e // it is still there, and still ours
+			errs = append(errs, err)
+		}
+	}
+	if err := b.store.save(before, s.here); err != nil {
+		errs = append(errs, err)
+	}
+	if len(errs) > 0 {
+		return fmt.Errorf("%w (what was done could not all be taken back: %w; apply again)", cause, errors.Join(errs...))
+	}
+	return cause
+}
+
+func linkOf(e entry) kernel.Link { return kernel.Link{Name: e.Link, Index: e.Index} }

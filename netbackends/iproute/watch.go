@@ -1,0 +1,27 @@
+package iproute
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+
+	"github.com/stentor-net/stentor/netbackends/internal/kernel"
+	"github.com/stentor-net/stentor/plugins"
+)
+
+// Watch implements plugins.Backend. It reports addresses of the last Apply or
+// Observe that somebody else takes off the host.
+func (b *Backend) Watch(ctx context.Context, changed func(plugins.Change)) error {
+	return kernel.WatchGone(ctx, func(p netip.Prefix, index int) {
+		b.mu.Lock()
+		e, ok := b.held[place{p.Addr(), index}]
+		b.mu.Unlock()
+		if ok {
+			changed(plugins.Change{
+				Object: e.VIP,
+				Why:    fmt.Sprintf("%s was taken off %s", p, e.Link),
+				Lost:   !e.Adopted,
+			})
+		}
+	})
+}
