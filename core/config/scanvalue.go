@@ -21,11 +21,10 @@ func (s *scanner) value(n *node) *problem {
 	case '{':
 		p = s.inline(n)
 	case 0, '\n', '\r', '#', ',', ']', '}':
-		at := n.key
-		if at == (span{}) {
-			at = s.here()
+		if n.key == (span{}) {
+			return &problem{s.here(), "an element is missing here", ""}
 		}
-		return &problem{at, "this key has no value", ""}
+		return &problem{n.key, "this key has no value", ""}
 	default:
 		p = s.bareValue()
 	}

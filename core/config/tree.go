@@ -66,7 +66,7 @@ func parse(r *report, src *source) *value {
 	return annotate("", data, src, s.root)
 }
 
-// decode runs the TOML parser. Some malformed numbers make it panic.
+// decode runs the TOML parser, which panics where it meets a bug of its own.
 func decode(data []byte) (tree map[string]any, err error) {
 	defer func() {
 		if p := recover(); p != nil {

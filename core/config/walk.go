@@ -81,16 +81,12 @@ func (w walker) table(sp *spec, v *value, path []string) *table {
 	for _, k := range v.names() {
 		c := v.table[k]
 		at := append(path, k)
-		if sub, ok := sp.subs[k]; ok {
-			w.child(t, sub, c, at)
+		if sp.each != nil {
+			w.named(t, sp, c, at)
 			continue
 		}
-		if sp.each != nil {
-			if !nameForm.MatchString(k) && c.table != nil {
-				w.fail(c.name(), nameRule, "%q can't be the name in %s", k, label(at))
-				continue
-			}
-			w.child(t, sp.each, c, at)
+		if sub := sp.subs[k]; sub != nil {
+			w.child(t, sub, c, at)
 			continue
 		}
 		read := sp.keys[k]
@@ -109,37 +105,35 @@ func (w walker) table(sp *spec, v *value, path []string) *table {
 	return t
 }
 
+// named reads a table whose name the admin chose. A key in its place is one
+// of such a table without a name.
+func (w walker) named(parent *table, sp *spec, v *value, path []string) {
+	_, array := v.data.([]map[string]any)
+	switch {
+	case v.table == nil && !array:
+		w.fail(parent.whole(), "give it one, as in "+label(append(path[:len(path)-1:len(path)-1], sp.example)), "%s has no name", parent.label)
+	case !nameForm.MatchString(v.key):
+		w.fail(v.name(), nameRule, "%q can't be the name in %s", v.key, label(path))
+	default:
+		w.child(parent, sp.each, v, path)
+	}
+}
+
 // child reads a value that must be a table.
 func (w walker) child(parent *table, sp *spec, v *value, path []string) {
 	if v.table != nil {
 		parent.subs[v.key] = w.table(sp, v, path)
 		return
 	}
+	at := v.name()
+	if _, array := v.data.([]map[string]any); array {
+		at = v.whole()
+	}
 	hint := "write " + label(path)
 	if sp.example != "" {
 		hint = "write " + label(append(path, sp.example))
 	}
-	if _, array := v.data.([]map[string]any); array {
-		w.fail(v.whole(), hint, "%s must be a table, not an array of tables", label(path))
-		return
-	}
-	up := path[:len(path)-1]
-	if parentSpec := w.lookup(up); parentSpec != nil && parentSpec.each == sp {
-		w.fail(parent.whole(), "give it one, as in "+label(append(slices.Clone(up), parentSpec.example)), "%s has no name", label(up))
-		return
-	}
-	w.fail(v.name(), hint, "%s must be a table, not %s", label(path), v.kind())
-}
-
-// lookup finds the spec at a path of fixed names.
-func (w walker) lookup(path []string) *spec {
-	sp := w.root
-	for _, k := range path {
-		if sp = sp.subs[k]; sp == nil {
-			return nil
-		}
-	}
-	return sp
+	w.fail(at, hint, "%s must be a table, not %s", label(path), v.kind())
 }
 
 // unknown reports a key or a table that nobody reads. The key that was most
