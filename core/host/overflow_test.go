@@ -77,6 +77,45 @@ func TestOverflow(t *testing.T) {
 	}
 }
 
+// TestReadWhileItChanges reads while addresses come and go: what an event says
+// that was queued during the read must be in the table. Each round has a few
+// events between the kernel's answer and the end of the read.
+func TestReadWhileItChanges(t *testing.T) {
+	const rounds, count = 20, 400
+	ns := hosttest.New(t)
+	var h *Host
+	ns.Do(func() {
+		var err error
+		if h, err = Open(); err != nil {
+			t.Fatal(err)
+		}
+	})
+	defer h.close()
+	follow := func(wait bool) {
+		batch, err := h.events.batch(wait)
+		if err != nil {
+			t.Fatal(err)
+		}
+		h.update(func(t *table) bool { return h.take(t, batch) })
+	}
+	for round := range rounds {
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			ns.IP(script("add", "10.1", count) + script("del", "10.1", count))
+		}()
+		follow(true) // it has begun
+		if err := h.readTable(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		<-done
+		follow(false)
+		if n := len(h.View().Addrs); n != 0 {
+			t.Fatalf("round %d: %d addresses are left of %d that went", round, n, count)
+		}
+	}
+}
+
 func script(verb, net string, count int) string {
 	var b strings.Builder
 	for i := range count {

@@ -24,7 +24,10 @@ type Facts struct {
 	Drains   Drains
 	// Lost tells since when the kernel has not held an address that it held before.
 	Lost map[netip.Addr]time.Time
-	Now  time.Time
+	// Asked is what the network backend was asked to hold by a call that is
+	// still running; nil when none is. It may be about to take all else away.
+	Asked map[netip.Addr]bool
+	Now   time.Time
 }
 
 // Verdict is the decision on one VIP.
@@ -73,6 +76,9 @@ func Desire(f Facts) Desired {
 // decide judges a VIP by what the kernel holds.
 func decide(f Facts, v config.VIP) (Verdict, time.Time) {
 	ok, why := f.View.Holds(v.Addr)
+	if ok && f.Asked != nil && !f.Asked[v.Addr] {
+		return Verdict{State: status.Pending, Why: "waiting for the network backend, which is at work on an earlier config"}, time.Time{}
+	}
 	if ok {
 		return Verdict{Announce: true, State: status.Pending}, time.Time{}
 	}

@@ -52,7 +52,8 @@ type Loop struct {
 	bgp *actor[plugins.Speaker, plugins.SpeakerState]
 
 	wakeup chan struct{}
-	look   atomic.Bool // a backend says that something moved
+	// lookNet and lookBGP: that backend says that something moved.
+	lookNet, lookBGP atomic.Bool
 
 	passes     atomic.Uint64
 	mu         sync.Mutex // guards the next two
@@ -65,6 +66,7 @@ type Loop struct {
 	lost      map[netip.Addr]*loss
 	exposed   Exposure
 	lastCheck time.Time
+	netLookAt time.Time // when to ask the network backend about its last hint; zero: no need
 	board     *board
 }
 
@@ -132,8 +134,8 @@ func (l *Loop) Run(ctx context.Context, hurry <-chan struct{}) error {
 	calls, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
 	var watchers sync.WaitGroup
-	watchers.Go(func() { l.watch(calls, "network", l.Net) })
-	watchers.Go(func() { l.watch(calls, "bgp", l.BGP) })
+	watchers.Go(func() { l.watch(calls, "network", l.Net, &l.lookNet) })
+	watchers.Go(func() { l.watch(calls, "bgp", l.BGP, &l.lookBGP) })
 	defer watchers.Wait()
 	defer cancel()
 
@@ -155,18 +157,18 @@ func (l *Loop) Run(ctx context.Context, hurry <-chan struct{}) error {
 }
 
 // watch turns a backend's hints into passes, for as long as ctx lasts.
-func (l *Loop) watch(ctx context.Context, what string, b plugins.Backend) {
+func (l *Loop) watch(ctx context.Context, what string, b plugins.Backend, look *atomic.Bool) {
 	for {
 		err := b.Watch(ctx, func(c plugins.Change) {
 			l.Log.Debug("backend reports a change", "backend", what, "object", c.Object, "why", c.Why, "lost", c.Lost)
-			l.look.Store(true)
+			look.Store(true)
 			l.Wake()
 		})
 		if ctx.Err() != nil {
 			return
 		}
 		l.Log.Warn("lost sight of a backend's events, looking again", "backend", what, "error", err)
-		l.look.Store(true)
+		look.Store(true)
 		l.Wake()
 		select {
 		case <-ctx.Done():
@@ -185,12 +187,9 @@ func (l *Loop) pass(ctx context.Context, now time.Time) time.Time {
 	holding := l.trackLosses(cfg, view, now)
 	want := Desire(Facts{
 		Config: cfg, View: view, RouterID: l.identifier(cfg, view),
-		Drains: l.Drains.At(now), Lost: l.lostSince(), Now: now,
+		Drains: l.Drains.At(now), Lost: l.lostSince(), Asked: l.asked(), Now: now,
 	})
-	if l.look.Swap(false) || now.Sub(l.lastCheck) >= checkEvery {
-		l.bgp.dirty, l.net.dirty, l.lastCheck = true, true, now
-	}
-	next := earlier(want.Wake, l.lastCheck.Add(checkEvery))
+	next := earlier(want.Wake, l.markDirty(cfg.Network.HoldDown, now))
 
 	// Until the speaker was seen once, nothing may leave the host: a driven
 	// daemon can be announcing what an earlier run of ours asked for.
@@ -228,6 +227,26 @@ func (l *Loop) pass(ctx context.Context, now time.Time) time.Time {
 	l.board.publish(l.snapshot(cfg, generation, view, want, lingering), now)
 	l.passes.Add(1)
 	return next
+}
+
+// markDirty has the backends looked at that ask for it, and now and then both.
+// It gives the time when it has more to do.
+func (l *Loop) markDirty(holdDown time.Duration, now time.Time) time.Time {
+	if l.lookBGP.Swap(false) {
+		l.bgp.dirty = true
+	}
+	// The backend may see a flap before the kernel's view does: what it
+	// reports is looked at when a flap would be over.
+	if l.lookNet.Swap(false) && l.netLookAt.IsZero() {
+		l.netLookAt = now.Add(holdDown)
+	}
+	if !l.netLookAt.IsZero() && !now.Before(l.netLookAt) {
+		l.net.dirty, l.netLookAt = true, time.Time{}
+	}
+	if now.Sub(l.lastCheck) >= checkEvery {
+		l.bgp.dirty, l.net.dirty, l.lastCheck = true, true, now
+	}
+	return earlier(l.netLookAt, l.lastCheck.Add(checkEvery))
 }
 
 // collect takes in what finished calls found.
@@ -289,6 +308,18 @@ func (l *Loop) trackLosses(cfg *config.Config, view host.View, now time.Time) (h
 	}
 	l.held, l.lost = held, lost
 	return holding
+}
+
+// asked is what the network backend is working towards, nil if it is idle.
+func (l *Loop) asked() map[netip.Addr]bool {
+	if !l.net.busy {
+		return nil
+	}
+	asked := make(map[netip.Addr]bool, len(l.net.tried))
+	for _, v := range l.net.tried {
+		asked[v.Addr] = true
+	}
+	return asked
 }
 
 func (l *Loop) lostSince() map[netip.Addr]time.Time {
