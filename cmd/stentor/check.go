@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
@@ -12,6 +13,7 @@ import (
 	"github.com/stentor-net/stentor/core/config"
 	"github.com/stentor-net/stentor/core/control"
 	"github.com/stentor-net/stentor/core/daemon"
+	"github.com/stentor-net/stentor/core/doctor"
 	"github.com/stentor-net/stentor/core/registry"
 )
 
@@ -19,7 +21,7 @@ import (
 type checked struct {
 	Config   []config.Finding `json:"config"`
 	Backends []candidate      `json:"backends"` // network backends, the best fit first
-	Host     []any            `json:"host"`
+	Host     []doctor.Finding `json:"host"`
 }
 
 // candidate is a network backend's opinion of this host.
@@ -50,7 +52,7 @@ Exit code 0: all is well; 2: the config has mistakes; 4: the host has problems.`
 func (a *app) runCheck(ctx context.Context, offline bool) error {
 	reg := a.registry(a.quiet())
 	cfg, warnings, err := config.Load(a.config, config.Options{Info: reg.Info, Names: reg.Names, Offline: offline})
-	out := checked{Config: append([]config.Finding{}, warnings...), Backends: []candidate{}, Host: []any{}}
+	out := checked{Config: append([]config.Finding{}, warnings...), Backends: []candidate{}, Host: []doctor.Finding{}}
 	var invalid *config.Invalid
 	if errors.As(err, &invalid) && a.json {
 		out.Config = invalid.Findings
@@ -70,6 +72,9 @@ func (a *app) runCheck(ctx context.Context, offline bool) error {
 		err = control.Encode(a.out, out)
 	} else {
 		err = writeChecked(a.out, cfg, out)
+	}
+	if err == nil && !out.healthy() {
+		return errNo
 	}
 	return err
 }
@@ -92,7 +97,17 @@ func (a *app) checkHost(ctx context.Context, cfg *config.Config, reg *registry.R
 	for i := range out.Backends {
 		out.Backends[i].Chosen = out.Backends[i].Name == chosen.Info().Name
 	}
+	in, err := doctor.Host(cfg)
+	if err != nil {
+		return err
+	}
+	out.Host = append(out.Host, doctor.Check(in)...)
 	return nil
+}
+
+// healthy: nothing that was found keeps an address from working.
+func (c checked) healthy() bool {
+	return !slices.ContainsFunc(c.Host, func(f doctor.Finding) bool { return f.Severity == doctor.Problem })
 }
 
 func writeChecked(w io.Writer, cfg *config.Config, c checked) error {
@@ -112,5 +127,15 @@ func writeChecked(w io.Writer, cfg *config.Config, c checked) error {
 		}
 		fmt.Fprintf(t, "%s %s\tscore %d\t%s\n", mark, b.Name, b.Score, b.Why)
 	}
-	return t.Flush()
+	if err := t.Flush(); err != nil {
+		return err
+	}
+	fmt.Fprintln(w, "\nhost")
+	for _, f := range c.Host {
+		fmt.Fprintf(w, "  %s: %s: %s\n    hint: %s\n", f.Severity, f.Object, f.Message, f.Hint)
+	}
+	if len(c.Host) == 0 {
+		fmt.Fprintln(w, "  nothing found that would keep traffic away")
+	}
+	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -32,6 +33,7 @@ traffic follows the healthy host. Without a verb it shows the status.`,
 		SilenceErrors: true, SilenceUsage: true,
 		PersistentPreRun: func(*cobra.Command, []string) { a.started = true },
 	}
+	root.SetUsageTemplate(strings.ReplaceAll(root.UsageTemplate(), ".FlagUsages ", ".FlagUsagesWrapped 80 "))
 	f := root.PersistentFlags()
 	f.StringVar(&a.config, "config", env("STENTOR_CONFIG", "/etc/stentor/stentor.toml"), "config `FILE`; conf.d lies beside it ($STENTOR_CONFIG)")
 	f.StringVar(&a.socket, "socket", env("STENTOR_SOCKET", "/run/stentor/stentor.sock"), "control socket's `PATH` ($STENTOR_SOCKET)")

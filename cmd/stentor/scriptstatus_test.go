@@ -1,0 +1,79 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/stentor-net/stentor/core/control"
+	"github.com/stentor-net/stentor/core/status"
+)
+
+// waitStatus polls the daemon of the script.
+func waitStatus(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) == 0 {
+		ts.Fatalf("usage: waitstatus WHAT...")
+	}
+	client := control.NewClient(ts.Getenv("STENTOR_SOCKET"))
+	last := "no daemon answers"
+	defer func() { ts.Logf("%s", last) }()
+	eventually(ts, strings.Join(args, " "), func() bool {
+		ctx, cancel := context.WithTimeout(context.Background(), patience)
+		defer cancel()
+		raw, err := client.Status(ctx)
+		if err != nil {
+			last = err.Error()
+			return false
+		}
+		last = string(raw)
+		var s status.Status
+		ts.Check(json.Unmarshal(raw, &s))
+		for _, what := range args {
+			ok, err := holds(&s, what)
+			ts.Check(err)
+			if !ok {
+				return false
+			}
+		}
+		return true
+	})
+}
+
+// holds tells whether the status says what: "up", "healthy", "unhealthy",
+// "converged", "generation=2", "vip.web=announced", "told.web=2" for a number
+// of peers, or "peer.rs1=established".
+func holds(s *status.Status, what string) (bool, error) {
+	key, value, _ := strings.Cut(what, "=")
+	kind, name, _ := strings.Cut(key, ".")
+	switch kind {
+	case "up":
+		return true, nil
+	case "healthy":
+		return s.Healthy(), nil
+	case "unhealthy":
+		return !s.Healthy(), nil
+	case "converged":
+		return s.Converged, nil
+	case "generation":
+		return strconv.Itoa(s.Generation) == value, nil
+	case "vip", "told":
+		for _, v := range s.VIPs {
+			if v.Name == name {
+				return kind == "vip" && string(v.State) == value || kind == "told" && strconv.Itoa(len(v.AnnouncedTo)) == value, nil
+			}
+		}
+		return false, nil
+	case "peer":
+		for _, p := range s.Peers {
+			if p.Name == name {
+				return p.State == value, nil
+			}
+		}
+		return false, nil
+	}
+	return false, fmt.Errorf("waitstatus does not know %q", what)
+}
