@@ -266,9 +266,9 @@ func TestCheck(t *testing.T) {
 			name: "nothing to derive a router ID from",
 			harm: func(f *fixture) { f.take("192.0.2.7"); f.take("198.51.100.7"); f.put("203.0.113.10/32", "eth0") },
 			want: []string{
-				"problem router_id: this host has no IPv4 address of its own to derive the BGP Identifier from | " +
-					"set router_id in [bgp] to an IPv4 address that no other host uses; it need not be on this host",
 				"warning vip web: 203.0.113.10 stands on the uplink eth0, the config says lo | ip address del 203.0.113.10/32 dev eth0, and take it out of what put it there",
+				"note router_id: this host has no IPv4 address of its own: the BGP Identifier is made of its machine id and hardware addresses | " +
+					"set router_id in [bgp] to an IPv4 address that no other host uses, if you want to recognise it; it need not be on this host",
 			},
 		},
 		{
@@ -348,7 +348,6 @@ route add default dev eth0`)
 		"link lo: lo is down, so it can't serve web (203.0.113.10)",
 		"peer tor: the session would come from 203.0.113.10, the shared IP of vip web",
 		"peer tor6: no route to 2001:db8::1",
-		"router_id: this host has no IPv4 address of its own to derive the BGP Identifier from",
 		"vip web: 203.0.113.10 stands on the uplink eth0, the config says lo",
 	}
 	if d := cmp.Diff(want, got); d != "" {

@@ -71,7 +71,7 @@ func (x *exam) routerID() {
 	}
 	shared := func(a netip.Addr) bool { _, ok := x.shared[a]; return ok }
 	if _, ok := x.View.OwnIPv4(shared); !ok {
-		x.add(Problem, "router_id", "this host has no IPv4 address of its own to derive the BGP Identifier from",
-			"set router_id in [bgp] to an IPv4 address that no other host uses; it need not be on this host")
+		x.add(Note, "router_id", "this host has no IPv4 address of its own: the BGP Identifier is made of its machine id and hardware addresses",
+			"set router_id in [bgp] to an IPv4 address that no other host uses, if you want to recognise it; it need not be on this host")
 	}
 }
