@@ -66,7 +66,7 @@ func exitCode(err error, started bool) int {
 		return exitDone
 	case errors.Is(err, errNo):
 		return exitNo
-	case !started, errors.As(err, &invalid), errors.As(err, &usage):
+	case !started, errors.As(err, &invalid), errors.As(err, &usage), errors.Is(err, config.ErrNoFile):
 		return exitUsage
 	case errors.As(err, &remote):
 		return map[control.Kind]int{control.KindConfig: exitUsage, control.KindRefused: exitRefused, control.KindFailed: exitFailed}[remote.Kind]

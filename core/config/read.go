@@ -16,13 +16,22 @@ const (
 	maxFiles    = 1000 // in conf.d
 )
 
+// ErrNoFile says that there is no config. It is an fs.ErrNotExist too.
+var ErrNoFile = errors.New("no config")
+
+// noFile is an ErrNoFile that keeps what the file system said.
+type noFile struct{ error }
+
+func (noFile) Is(target error) bool { return target == ErrNoFile }
+func (e noFile) Unwrap() error      { return e.error }
+
 // readAll reads the main file and conf.d beside it. A file that can't be
 // opened is an error; one that is no fit file is a finding.
 func readAll(r *report, path string) ([]*source, error) {
 	main, err := readFile(r, path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return nil, fmt.Errorf("there is no config at %s; write one, or name another by --config or STENTOR_CONFIG: %w", path, err)
+		return nil, noFile{fmt.Errorf("there is no config at %s; write one, or name another by --config or STENTOR_CONFIG: %w", path, err)}
 	case err != nil:
 		return nil, openError(err)
 	}

@@ -255,6 +255,8 @@ func asError(err error) *Error {
 		return known
 	case errors.As(err, &invalid):
 		return &Error{Kind: KindConfig, Message: err.Error(), Findings: invalid.Findings}
+	case errors.Is(err, config.ErrNoFile):
+		return &Error{Kind: KindConfig, Message: err.Error()}
 	default:
 		return &Error{Kind: KindFailed, Message: err.Error()}
 	}
