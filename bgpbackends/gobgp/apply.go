@@ -22,20 +22,26 @@ func (b *Backend) Plan(ctx context.Context, want plugins.Speaker) (plugins.Plan,
 	if err := ctx.Err(); err != nil {
 		return plugins.Plan{}, err
 	}
-	target, err := newSpeaker(want)
+	target, refused, err := newSpeaker(want)
+	if err != nil {
+		return plugins.Plan{}, err
+	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return plugins.Plan{Steps: diff(b.have, target).steps()}, err
+	return plugins.Plan{Steps: diff(b.have, target).steps()}, refused
 }
 
 // Apply makes the speaker hold exactly want, and returns once each established
 // peer was sent what changed, after 2 s at the latest; Observe tells what was
 // sent indeed. What of want can't be done is left out and named in the error.
 func (b *Backend) Apply(ctx context.Context, want plugins.Speaker) error {
-	target, refused := newSpeaker(want)
+	target, refused, err := newSpeaker(want)
+	if err != nil {
+		return err
+	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	err := b.converge(ctx, target)
+	err = b.converge(ctx, target)
 	return errors.Join(refused, err, b.bridge.takeFault())
 }
 
@@ -57,11 +63,9 @@ func (b *Backend) converge(ctx context.Context, want speaker) error {
 		}
 		c = diff(b.have, want) // all of want, after a restart
 	}
-	if err := b.execute(ctx, c); err != nil {
-		return err
-	}
+	err := b.execute(ctx, c)
 	b.settle(ctx)
-	if err := ctx.Err(); err != nil {
+	if err := errors.Join(err, ctx.Err()); err != nil {
 		return err
 	}
 	if c.speaker == verbRemove {
@@ -116,7 +120,7 @@ func (b *Backend) execute(ctx context.Context, c changes) error {
 			return nil
 		})
 	}
-	return errors.Join(append(errs, ctx.Err())...)
+	return errors.Join(errs...)
 }
 
 func (b *Backend) removeRoute(ctx context.Context, r route) error {

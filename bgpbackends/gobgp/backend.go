@@ -4,6 +4,10 @@
 //
 // GoBGP's types stay in this package, so that another major version of it is
 // one folder's work.
+//
+// GoBGP v3 reads what any configured peer sends, and a message of a type that
+// RFC 4271 does not know ends its process (a nil dereference in a goroutine of
+// its own). So this backend belongs into a process of its own, with no rights.
 package gobgp
 
 import (
@@ -17,6 +21,10 @@ import (
 
 	"github.com/stentor-net/stentor/plugins"
 )
+
+// closeTime bounds Close; a session whose peer sent a full table takes seconds
+// to take down.
+const closeTime = 10 * time.Second
 
 // version is that of the embedded GoBGP.
 const version = "3.37.0"
@@ -120,7 +128,7 @@ func (b *Backend) Close() error {
 			return nil
 		}
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), settleTime)
+	ctx, cancel := context.WithTimeout(context.Background(), closeTime)
 	defer cancel()
 	return b.stopSpeaker(ctx)
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -135,17 +136,8 @@ func (l *lab) event(p *bgppeer.Peer, what string, match func(bgppeer.Event) bool
 func announced(prefix string, n int) func(bgppeer.Event) bool {
 	p := netip.MustParsePrefix(prefix)
 	return func(e bgppeer.Event) bool {
-		return e.Update != nil && (n == 0 || e.Session == n) && contains(e.Update.Announced, p)
+		return e.Update != nil && (n == 0 || e.Session == n) && slices.Contains(e.Update.Announced, p)
 	}
-}
-
-func contains(list []netip.Prefix, p netip.Prefix) bool {
-	for _, x := range list {
-		if x == p {
-			return true
-		}
-	}
-	return false
 }
 
 // observe gives the state of one peer.

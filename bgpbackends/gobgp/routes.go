@@ -37,8 +37,9 @@ func (b *Backend) withdraw(ctx context.Context, r route) error {
 	if err != nil {
 		return fmt.Errorf("withdraw %s: %w", r.prefix, err)
 	}
-	for addr := range b.sessions {
-		b.ledger.owe(addr, r.prefix, false)
+	for addr, s := range b.sessions {
+		told, _ := s.sends(r) // maybe only a moment ago
+		b.ledger.owe(addr, r.prefix, told)
 	}
 	if err := b.bgp.DeletePath(ctx, &api.DeletePathRequest{TableType: api.TableType_GLOBAL, Path: path}); err != nil {
 		b.ledger.forgive(r.prefix)

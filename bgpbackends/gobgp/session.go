@@ -1,7 +1,6 @@
 package gobgp
 
 import (
-	"math/rand/v2"
 	"net/netip"
 	"time"
 
@@ -65,15 +64,15 @@ func (b *Backend) admit(addr netip.Addr) {
 	b.release(s)
 }
 
-// release puts a changed policy into force. If GoBGP had sent the peer its
-// table by then, it is made to send it again.
+// release puts a changed policy into force. If GoBGP had put the peer's table
+// together by then, without what was withheld, it is made to send it again.
 func (b *Backend) release(s *session) {
 	changed, err := b.setPolicy(b.life)
 	if err != nil {
 		b.log.Error("routes stay withheld", "peer", s.peer.Name, "error", err)
 		return
 	}
-	if !changed || b.ledger.policyWhile(s.peer.Addr) != plugins.StateEstablished {
+	if !changed || !s.crossFamily(b.shared) || b.ledger.policyWhile(s.peer.Addr) != plugins.StateEstablished {
 		return
 	}
 	err = b.bgp.ResetPeer(b.life, &api.ResetPeerRequest{Address: s.peer.Addr.String(), Soft: true, Direction: api.ResetPeerRequest_OUT})
@@ -110,10 +109,10 @@ func (b *Backend) up(addr netip.Addr) {
 	b.hints.put(plugins.Change{Object: s.peer.Name, Why: "session established"})
 }
 
-// down withholds what the next OPEN must allow anew, and brings an established
-// session back soon. GoBGP by itself waits 5 s, and has no option for that; a
-// peer that is deleted and added again is dialled after 1 to 2 s. The delay
-// grows when sessions keep ending early.
+// down withholds what the next OPEN must allow anew, and sees to it that the
+// session comes back soon. GoBGP by itself waits 5 s in Idle, and has no option
+// for that; a peer that is deleted and added again is dialled after 1 to 2 s.
+// It is the sessions' own state changes that lead here: adding a peer is none.
 func (b *Backend) down(t transition) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -121,24 +120,32 @@ func (b *Backend) down(t transition) {
 	if s == nil || s.out {
 		return
 	}
-	if s.caps = nil; b.bgp != nil && b.have.asn != 0 {
-		if _, err := b.setPolicy(b.life); err != nil {
-			b.log.Error("withhold routes until the next session", "peer", s.peer.Name, "error", err)
-		}
+	s.caps = nil
+	if _, err := b.setPolicy(b.life); err != nil {
+		b.log.Error("withhold routes until the next session", "peer", s.peer.Name, "error", err)
 	}
-	if t.from != plugins.StateEstablished {
+	switch {
+	case t.from == plugins.StateEstablished:
+		b.log.Warn("session lost", "peer", s.peer.Name, "address", t.addr, "why", t.why)
+		b.hints.put(plugins.Change{Object: s.peer.Name, Why: "session lost: " + t.why})
+		b.again(s, s.tries.next(time.Now()))
+	default:
 		b.log.Info("session not established", "peer", s.peer.Name, "address", t.addr, "why", t.why)
 		b.hints.put(plugins.Change{Object: s.peer.Name, Why: "session not established: " + t.why})
-		return
+		if !s.tries.failed { // GoBGP's pace does from the second time on
+			s.tries.failed = true
+			b.again(s, 0)
+		}
 	}
-	b.log.Warn("session lost", "peer", s.peer.Name, "address", t.addr, "why", t.why)
-	b.hints.put(plugins.Change{Object: s.peer.Name, Why: "session lost: " + t.why})
-	if err := b.deletePeer(b.life, t.addr); err != nil {
+}
+
+// again takes a peer out of GoBGP and hands it back after a delay.
+func (b *Backend) again(s *session, delay time.Duration) {
+	if err := b.deletePeer(b.life, s.peer.Addr); err != nil {
 		b.log.Error("restart the session", "peer", s.peer.Name, "error", err)
 		return // GoBGP goes on by itself
 	}
 	s.out = true
-	delay := s.tries.next(time.Now())
 	if delay == 0 {
 		b.back(s)
 		return
@@ -163,37 +170,9 @@ func (b *Backend) back(s *session) {
 	}
 	if err := b.addPeer(b.life, s.peer); err != nil {
 		b.log.Error("restart the session", "peer", s.peer.Name, "error", err)
+		delete(b.have.peers, s.peer.Addr) // the next Apply adds it
+		b.hints.put(plugins.Change{Object: s.peer.Name, Why: err.Error(), Lost: true})
 		return
 	}
 	s.out = false
-}
-
-// backoff spaces out the attempts to bring a session back.
-type backoff struct {
-	since time.Time // of the last session
-	lost  int       // sessions in a row that ended early
-}
-
-const (
-	maxDelay = 30 * time.Second
-	// stable is how long a session must last to count as a good one.
-	stable = 30 * time.Second
-)
-
-// up notes that a session was established.
-func (b *backoff) up(now time.Time) { b.since = now }
-
-// next tells how long to wait after a loss: not at all after a good session or
-// a first loss, then 1 s, 2 s, 4 s up to maxDelay, each within a quarter more
-// or less so that peers of one host do not move in step.
-func (b *backoff) next(now time.Time) time.Duration {
-	if now.Sub(b.since) >= stable {
-		b.lost = 0
-	}
-	b.lost++
-	if b.lost == 1 {
-		return 0
-	}
-	d := min(maxDelay, time.Second<<min(b.lost-2, 10))
-	return d*3/4 + rand.N(d/2)
 }

@@ -50,22 +50,22 @@ func samePtr(a, b *uint32) bool {
 	return a == b || a != nil && b != nil && *a == *b
 }
 
-// newSpeaker checks and canonicalises want. What can't be done is left out,
-// and named in the error: one bad announcement must not keep another one from
-// being withdrawn.
-func newSpeaker(want plugins.Speaker) (speaker, error) {
-	s := speaker{
+// newSpeaker checks and canonicalises want. A peer or an announcement that
+// can't be done is left out and named in refused: one bad announcement must
+// not keep another one from being withdrawn. A speaker that makes no sense as
+// a whole is an error, and nothing is to be changed for it.
+func newSpeaker(want plugins.Speaker) (s speaker, refused, err error) {
+	switch {
+	case want.ASN == 0 && len(want.Peers)+len(want.Announcements) == 0:
+		return speaker{}, nil, nil
+	case want.ASN == 0:
+		return speaker{}, nil, errors.New("the speaker has no AS number of its own")
+	case !want.RouterID.Is4() || want.RouterID.IsUnspecified():
+		return speaker{}, nil, fmt.Errorf("router ID %s is no IPv4 address", want.RouterID)
+	}
+	s = speaker{
 		asn: want.ASN, routerID: want.RouterID,
 		peers: map[netip.Addr]plugins.Peer{}, routes: map[netip.Prefix]route{},
-	}
-	if want.ASN == 0 {
-		if len(want.Peers)+len(want.Announcements) > 0 {
-			return s, errors.New("the speaker has no AS number of its own")
-		}
-		return speaker{}, nil
-	}
-	if !want.RouterID.Is4() || want.RouterID.IsUnspecified() {
-		return speaker{}, fmt.Errorf("router ID %v is no IPv4 address", want.RouterID)
 	}
 	var errs []error
 	byName := map[string]netip.Addr{}
@@ -93,7 +93,7 @@ func newSpeaker(want plugins.Speaker) (speaker, error) {
 		}
 		s.routes[r.prefix] = r
 	}
-	return s, errors.Join(errs...)
+	return s, errors.Join(errs...), nil
 }
 
 // checkPeer refuses what GoBGP can't do or would do differently.

@@ -35,7 +35,7 @@ role    = "secondary"
 	peer := func(n int) plugins.Peer {
 		return plugins.Peer{
 			Name: fmt.Sprintf("rs%d", n), Addr: netip.MustParseAddr(fmt.Sprintf("2600:3c0f:22:34::%d", n)), ASN: 65000,
-			Hold: 9 * time.Second, Keepalive: 3 * time.Second, ConnectRetry: 5 * time.Second, TTL: 16,
+			Hold: 9 * time.Second, Keepalive: 3 * time.Second, ConnectRetry: 2 * time.Second, TTL: 16,
 		}
 	}
 	slow := peer(4)
@@ -80,7 +80,7 @@ dcid = 4
 `
 	base := plugins.Peer{
 		Name: "rs1", Addr: netip.MustParseAddr("2600:3c0f:4:34::1"), ASN: 65000,
-		Hold: 9 * time.Second, Keepalive: 3 * time.Second, ConnectRetry: 5 * time.Second, TTL: 16,
+		Hold: 9 * time.Second, Keepalive: 3 * time.Second, ConnectRetry: 2 * time.Second, TTL: 16,
 	}
 	for _, c := range []struct {
 		name, all, own string

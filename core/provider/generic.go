@@ -10,7 +10,7 @@ func generic() Provider {
 		Name:         "generic",
 		Hold:         9 * time.Second,
 		Keepalive:    3 * time.Second,
-		ConnectRetry: 5 * time.Second,
+		ConnectRetry: connectRetry,
 		ASNHint:      `write asn = NUMBER under [bgp]: the AS of this host; private use is 64512 to 65534 (RFC 6996)`,
 	}
 }

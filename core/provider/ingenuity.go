@@ -24,7 +24,7 @@ func ingenuity() Provider {
 		PerFamily:    true,
 		Hold:         9 * time.Second,
 		Keepalive:    3 * time.Second,
-		ConnectRetry: 5 * time.Second,
+		ConnectRetry: connectRetry,
 		TTL:          255,
 	}
 }

@@ -12,7 +12,7 @@ import (
 // centre, reached over IPv6, which carry both families (RFC 8950).
 //
 // Sources: github.com/linode/lelastic main.go and client.go for ASNs, addresses,
-// communities, timers and TTL (16 since v0.2.0; 10 was too few somewhere);
+// communities, hold and keepalive time, and TTL (16 since v0.2.0; 10 was too few somewhere);
 // Linode's guide "Configuring failover on a Compute Instance" for the lengths.
 func linode() Provider {
 	return Provider{
@@ -23,7 +23,7 @@ func linode() Provider {
 		Regions:      linodeRegions(),
 		Hold:         9 * time.Second,
 		Keepalive:    3 * time.Second,
-		ConnectRetry: 5 * time.Second,
+		ConnectRetry: connectRetry,
 		TTL:          16,
 		Primary:      []plugins.Community{65000<<16 | 1},
 		Secondary:    []plugins.Community{65000<<16 | 2},

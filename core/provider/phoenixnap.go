@@ -20,7 +20,7 @@ func phoenixnap() Provider {
 		},
 		Hold:         30 * time.Second,
 		Keepalive:    10 * time.Second,
-		ConnectRetry: 5 * time.Second,
+		ConnectRetry: connectRetry,
 		TTL:          7,
 	}
 }

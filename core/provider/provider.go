@@ -10,6 +10,11 @@ import (
 	"github.com/stentor-net/stentor/plugins"
 )
 
+// connectRetry is the ConnectRetryTime (RFC 4271 §8.2.2) everywhere: it is
+// local to the host that dials, and decides how soon a route server that was
+// restarted hears our routes again.
+const connectRetry = 2 * time.Second
+
 // Provider is what provider = "NAME" stands for. Every value of it is a
 // default that the config can override.
 type Provider struct {

@@ -26,7 +26,7 @@ func vultr() Provider {
 		PerFamily:     true,
 		Hold:          9 * time.Second,
 		Keepalive:     3 * time.Second,
-		ConnectRetry:  5 * time.Second,
+		ConnectRetry:  connectRetry,
 		TTL:           2,
 		NeedsPassword: true,
 		ASNHint:       vultrASN,

@@ -90,7 +90,7 @@ func BadLength(n uint16) []byte {
 
 // TruncatedOpen is an OPEN whose parameters run over its end (RFC 4271 §6.2).
 func TruncatedOpen(cfg Config) []byte {
-	m := open(cfg)
+	m := open(cfg.filled())
 	m[headerLen+9] += 40
 	return m
 }

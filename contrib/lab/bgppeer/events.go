@@ -16,7 +16,7 @@ type Kind string
 const (
 	Accepted             Kind = "accepted"     // the TCP connection
 	OpenReceived         Kind = "open"         // Open is set
-	Established          Kind = "established"  // by the far side's first KEEPALIVE
+	Established          Kind = "established"  // both sides have sent a KEEPALIVE
 	UpdateReceived       Kind = "update"       // Update is set
 	NotificationReceived Kind = "notification" // Notification is set
 	Closed               Kind = "closed"       // Err says how

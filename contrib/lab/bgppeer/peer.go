@@ -46,6 +46,17 @@ type Config struct {
 	Mute bool
 }
 
+// filled gives c with its defaults.
+func (c Config) filled() Config {
+	if !c.RouterID.IsValid() {
+		c.RouterID = netip.AddrFrom4([4]byte{192, 0, 2, 1})
+	}
+	if c.Hold == 0 {
+		c.Hold = 9 * time.Second
+	}
+	return c
+}
+
 // Peer is one listening speaker. Its methods may be called at any time from
 // any goroutine.
 type Peer struct {
@@ -61,12 +72,7 @@ type Peer struct {
 
 // Start listens and serves until Close.
 func Start(cfg Config) (*Peer, error) {
-	if !cfg.RouterID.IsValid() {
-		cfg.RouterID = netip.AddrFrom4([4]byte{192, 0, 2, 1})
-	}
-	if cfg.Hold == 0 {
-		cfg.Hold = 9 * time.Second
-	}
+	cfg = cfg.filled()
 	lc := net.ListenConfig{Control: func(_, _ string, rc syscall.RawConn) error { return setKeys(rc, cfg.MD5) }}
 	// A multipath TCP socket, Go's default, has no TCP-MD5 and no TTL option.
 	lc.SetMultipathTCP(false)
@@ -79,6 +85,9 @@ func Start(cfg Config) (*Peer, error) {
 	p.done.Go(p.accept)
 	return p, nil
 }
+
+// Addr is where the Peer listens, with the port that Listen left open.
+func (p *Peer) Addr() netip.AddrPort { return p.listener.Addr().(*net.TCPAddr).AddrPort() }
 
 // Close stops listening, resets every connection, and waits until all is quiet.
 func (p *Peer) Close() error {

@@ -18,13 +18,16 @@ type session struct {
 	silent atomic.Bool
 	as4    bool // both sides offered four-octet AS numbers
 
-	mu sync.Mutex // one message at a time on the wire
+	writing sync.Mutex // one message at a time on the wire
+
+	mu           sync.Mutex
+	ours, theirs bool // the first KEEPALIVE of each side has passed
 }
 
 // write sends octets; an error shows as the end of the session in run.
 func (s *session) write(raw []byte) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	s.writing.Lock()
+	defer s.writing.Unlock()
 	s.conn.SetWriteDeadline(time.Now().Add(10 * time.Second))
 	s.conn.Write(raw)
 }
@@ -49,7 +52,7 @@ func (s *session) speak() error {
 	s.write(raw)
 	stop := make(chan struct{})
 	defer close(stop)
-	for established := false; ; {
+	for {
 		kind, body, err := s.read()
 		if err != nil {
 			return err
@@ -63,16 +66,9 @@ func (s *session) speak() error {
 			_, offered := o.Capability(CapFourOctetAS)
 			s.as4 = offered && !s.cfg.NoFourOctetAS
 			s.record(Event{Kind: OpenReceived, Open: &o})
-			s.confirm(min(s.cfg.Hold, o.Hold)/3, stop)
+			go s.keepalives(min(s.cfg.Hold, o.Hold)/3, stop)
 		case typeKeepalive:
-			if !established {
-				established = true
-				s.record(Event{Kind: Established})
-				s.write(routes(s.cfg, s.cfg.Routes))
-				if s.cfg.CeaseAtOnce {
-					s.write(Cease(4, ""))
-				}
-			}
+			s.confirm(&s.theirs)
 		case typeUpdate:
 			u, err := ParseUpdate(body, s.as4)
 			if err != nil {
@@ -92,25 +88,40 @@ func (s *session) speak() error {
 	}
 }
 
-// confirm sends the KEEPALIVE that answers an OPEN, then one each interval
+// keepalives sends the KEEPALIVE that answers an OPEN, then one each interval
 // until stop.
-func (s *session) confirm(interval time.Duration, stop <-chan struct{}) {
-	wait := s.cfg.KeepaliveDelay
-	go func() {
-		for {
-			select {
-			case <-stop:
-				return
-			case <-time.After(wait):
-			}
-			if !s.silent.Load() {
-				s.write(Keepalive())
-			}
-			if wait = interval; wait <= 0 {
-				return // Hold Time 0: no KEEPALIVEs (RFC 4271 §4.4)
-			}
+func (s *session) keepalives(interval time.Duration, stop <-chan struct{}) {
+	for wait := s.cfg.KeepaliveDelay; ; wait = interval {
+		select {
+		case <-stop:
+			return
+		case <-time.After(wait):
 		}
-	}()
+		if !s.silent.Load() {
+			s.write(Keepalive())
+			s.confirm(&s.ours)
+		}
+		if interval <= 0 {
+			return // Hold Time 0: no KEEPALIVEs (RFC 4271 §4.4)
+		}
+	}
+}
+
+// confirm notes one side's KEEPALIVE. With that of both the session is up.
+func (s *session) confirm(side *bool) {
+	s.mu.Lock()
+	was := s.ours && s.theirs
+	*side = true
+	up := !was && s.ours && s.theirs
+	s.mu.Unlock()
+	if !up {
+		return
+	}
+	s.record(Event{Kind: Established})
+	s.write(routes(s.cfg, s.cfg.Routes))
+	if s.cfg.CeaseAtOnce {
+		s.write(Cease(4, ""))
+	}
 }
 
 // read takes one message off the wire, strict in marker and length (RFC 4271 §6.1).
