@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"syscall"
 	"time"
 )
@@ -67,7 +68,7 @@ func Demo(ctx context.Context, out io.Writer, opts DemoOptions) error {
 func demo(ctx context.Context, out io.Writer, opts DemoOptions) (err error) {
 	began := time.Now()
 	o := Linode(demoDCID, 4)
-	o.Name, o.Dir, o.RouteServers = "demo", privateDir("demo"), opts.RouteServers
+	o.Name, o.Dir, o.RouteServers = "demo", filepath.Join(scratchDir, "demo"), opts.RouteServers
 	l, err := New(o)
 	if err != nil {
 		return err

@@ -1,23 +1,22 @@
 package lab
 
 import (
-	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 )
 
-// privateDir is the folder of a lab of this user, of which there is one of
-// each name at a time. A sandbox gives the same answer as the process that
-// started it.
-func privateDir(name string) string {
+// standingDir is the folder of this user's standing lab; there is one at a
+// time. A sandbox gives the same answer as the process that started it.
+func standingDir() string {
 	if os.Geteuid() == 0 && ownsAllIDs() {
-		return filepath.Join("/run", "stentor-"+name)
+		return "/run/stentor-lab"
 	}
 	if dir := os.Getenv("XDG_RUNTIME_DIR"); filepath.IsAbs(dir) {
-		return filepath.Join(dir, "stentor-"+name)
+		return filepath.Join(dir, "stentor-lab")
 	}
-	return filepath.Join(os.TempDir(), fmt.Sprintf("stentor-%s-%s", name, outerUID()))
+	return filepath.Join(os.TempDir(), "stentor-lab-"+outerUID())
 }
 
 // outerUID is this user's number outside of a user namespace that maps it alone
@@ -27,7 +26,7 @@ func outerUID() string {
 	if fields := strings.Fields(string(b)); err == nil && len(fields) == 3 && fields[2] == "1" {
 		return fields[1]
 	}
-	return fmt.Sprint(os.Geteuid())
+	return strconv.Itoa(os.Geteuid())
 }
 
 // ownsAllIDs reports whether every user of the machine is one here too, as it

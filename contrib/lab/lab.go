@@ -35,6 +35,7 @@ type Lab struct {
 	lock     *os.File
 	journal  *os.File // nil when the caller takes the log
 	ns       map[string]*netns.Namespace
+	starter  *netns.Thread // parent of all processes
 	servers  routeServers
 
 	mu        sync.Mutex
@@ -51,7 +52,7 @@ func New(opts Options) (*Lab, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &Lab{opts: opts, log: opts.Log, lock: lock, ns: map[string]*netns.Namespace{}}
+	l := &Lab{opts: opts, log: opts.Log, lock: lock, ns: map[string]*netns.Namespace{}, starter: netns.NewThread()}
 	l.topology = newTopology(opts.routeServerAddrs(), opts.Shared)
 	if l.log == nil {
 		l.journal, err = os.Create(filepath.Join(opts.Dir, "lab.log"))
@@ -91,10 +92,14 @@ func (l *Lab) up(ctx context.Context) error {
 	if err := wireUp(l.topology, l.ns); err != nil {
 		return err
 	}
-	var err error
-	if l.servers, err = newRouteServers(l); err != nil {
+	if err := settle(ctx, l.topology, l.ns); err != nil {
 		return err
 	}
+	servers, err := newRouteServers(l)
+	if err != nil {
+		return err
+	}
+	l.servers = servers
 	if err := l.servers.startRouter(ctx); err != nil {
 		return err
 	}
@@ -126,6 +131,7 @@ func (l *Lab) Down() error {
 	if err == nil {
 		err = os.RemoveAll(l.opts.Dir)
 	}
+	l.starter.Close()
 	l.lock.Close()
 	l.journal.Close()
 	l.lock = nil

@@ -16,6 +16,7 @@ func TestMain(m *testing.M) {
 		"demo": func() error {
 			return Demo(context.Background(), os.Stdout, DemoOptions{Binary: "/proc/self/exe", Cut: flagValue("--cut") != "", RouteServers: Kind(flagValue("--route-servers"))})
 		},
+		"idle": func() error { select {} },
 		"up":   func() error { return Up(context.Background(), os.Stdout, UpOptions{Binary: "/proc/self/exe"}) },
 		"down": func() error { return Down(context.Background(), os.Stdout) },
 	}

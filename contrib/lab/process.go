@@ -39,7 +39,11 @@ func (l *Lab) Start(node, name string, argv []string, env ...string) (*Process, 
 	// A process group of its own: Ctrl-C in the terminal is for us, and we stop
 	// things in order.
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
-	if err := l.Do(node, p.cmd.Start); err != nil {
+	ns, ok := l.ns[node]
+	if !ok {
+		return nil, fmt.Errorf("lab: no node %q", node)
+	}
+	if err := l.starter.Do(ns, p.cmd.Start); err != nil {
 		return nil, fmt.Errorf("lab: start %s on %s: %w", name, node, err)
 	}
 	l.mu.Lock()

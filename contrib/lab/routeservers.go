@@ -1,9 +1,11 @@
 package lab
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/netip"
+	"slices"
 
 	"github.com/stentor-net/stentor/contrib/lab/rs"
 )
@@ -63,4 +65,21 @@ func (l *Lab) Events(server string) ([]rs.Event, error) {
 		return nil, fmt.Errorf("lab: only embedded route servers write down events, not %s", l.opts.RouteServers)
 	}
 	return e.events(i)
+}
+
+// sortRoutes orders by prefix, and the best route of each first.
+func sortRoutes(routes []rs.Route) {
+	slices.SortStableFunc(routes, func(a, b rs.Route) int {
+		return cmp.Or(cmp.Compare(a.Prefix.String(), b.Prefix.String()), boolCompare(b.Best, a.Best), a.From.Compare(b.From))
+	})
+}
+
+func boolCompare(a, b bool) int {
+	switch {
+	case a == b:
+		return 0
+	case a:
+		return 1
+	}
+	return -1
 }

@@ -51,12 +51,20 @@ func reexec(ctx context.Context, newNamespaces bool, mark string) *exec.Cmd {
 	return cmd
 }
 
+// scratchDir is where inSandbox gives its function an empty place that nobody
+// else sees: a folder that every machine has and a lab needs nothing from.
+const scratchDir = "/run"
+
 // inSandbox runs f in a sandbox: it starts the same command line again, which
 // comes to this call a second time, and there it calls f.
 func inSandbox(ctx context.Context, out, errOut io.Writer, f func(context.Context) error) error {
 	if sandboxed() {
 		if err := enterSandbox(); err != nil {
 			return err
+		}
+		// What the lab writes goes with the sandbox too, whatever ends it.
+		if err := syscall.Mount("tmpfs", scratchDir, "tmpfs", syscall.MS_NOSUID|syscall.MS_NODEV, "mode=0755"); err != nil {
+			return sandboxError(err)
 		}
 		return f(ctx)
 	}

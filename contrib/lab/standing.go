@@ -31,7 +31,7 @@ func Up(ctx context.Context, out io.Writer, opts UpOptions) error {
 	if holding() {
 		return keep(ctx, opts)
 	}
-	dir := privateDir("lab")
+	dir := standingDir()
 	pid, err := owner(dir)
 	if err != nil {
 		return err
@@ -75,6 +75,7 @@ func keep(ctx context.Context, opts UpOptions) error {
 	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	pipe := os.NewFile(3, "ready")
+	unix.CloseOnExec(3) // or the hosts' processes would keep it open
 	l, err := standUp(ctx, opts)
 	if err != nil {
 		fmt.Fprint(pipe, err)
@@ -93,7 +94,7 @@ func standUp(ctx context.Context, opts UpOptions) (*Lab, error) {
 		}
 	}
 	o := Linode(demoDCID, 4)
-	o.Name, o.Dir, o.RouteServers = "lab", privateDir("lab"), opts.RouteServers
+	o.Name, o.Dir, o.RouteServers = "lab", standingDir(), opts.RouteServers
 	l, err := New(o)
 	if err != nil {
 		return nil, err
@@ -143,7 +144,7 @@ func lookAround(out io.Writer, keeper int, dir string, hosts bool) {
 
 // Down takes a standing lab down, or clears what a crashed one left.
 func Down(ctx context.Context, out io.Writer) error {
-	dir := privateDir("lab")
+	dir := standingDir()
 	if _, err := os.Stat(dir); errors.Is(err, os.ErrNotExist) {
 		fmt.Fprintln(out, "There is no lab.")
 		return nil
@@ -191,7 +192,8 @@ func endKeeper(ctx context.Context, dir string) error {
 		return fmt.Errorf("lab: end process %d, which keeps it: %w", pid, err)
 	}
 	return poll(ctx, fmt.Sprintf("the end of process %d, which keeps the lab", pid), func() (bool, string) {
-		now, err := owner(dir)
-		return err == nil && now != pid, fmt.Sprintf("kill -9 %d, and then try again", pid)
+		// A pidfd is readable when its process has ended (pidfd_open(2)).
+		n, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, 0)
+		return err == nil && n == 1, fmt.Sprintf("kill -9 %d, and then try again", pid)
 	})
 }

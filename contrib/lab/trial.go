@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"syscall"
 	"time"
 
@@ -52,7 +53,7 @@ func trial(ctx context.Context, out io.Writer, opts TrialOptions) (err error) {
 	if opts.Linode {
 		o.Policy, o.Shared = PolicyLinode, false
 	}
-	o.Name, o.Dir, o.RouteServers = "trial", privateDir("trial"), opts.RouteServers
+	o.Name, o.Dir, o.RouteServers = "trial", filepath.Join(scratchDir, "trial"), opts.RouteServers
 	l, err := New(o)
 	if err != nil {
 		return err

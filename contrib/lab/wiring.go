@@ -117,7 +117,9 @@ func addAddr(h *netlink.Handle, a address) error {
 	if err != nil {
 		return err
 	}
-	return h.AddrReplace(l, &netlink.Addr{IPNet: ipNet(a.prefix)})
+	// NODAD: an address is tentative, and can't be bound, until its link is
+	// ready, which the kernel may find out some 100 ms later only.
+	return h.AddrReplace(l, &netlink.Addr{IPNet: ipNet(a.prefix), Flags: unix.IFA_F_NODAD})
 }
 
 func addRoute(h *netlink.Handle, r route) error {

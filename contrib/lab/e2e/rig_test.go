@@ -69,6 +69,9 @@ func newRig(t *testing.T, kind lab.Kind) *rig {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if err := os.Chmod(dir, 0o755); err != nil { // FRR runs as a user of its own
+		t.Fatal(err)
+	}
 	o.Dir = filepath.Join(dir, "lab")
 	l, err := lab.New(o)
 	if err != nil {

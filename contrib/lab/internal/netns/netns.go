@@ -116,12 +116,11 @@ func (n *Namespace) Sysctl(key, value string) error {
 // Remove takes the namespace's name away; the kernel frees the namespace and
 // its links once no process and no socket is left in it. Nothing there is fine.
 func Remove(path string) error {
-	// EINVAL: a plain file, left by a Create that was cut off before its mount.
-	if err := unix.Unmount(path, unix.MNT_DETACH); err != nil && !errors.Is(err, unix.EINVAL) && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("unmount network namespace %s: %w", path, err)
-	}
+	unmounted := unix.Unmount(path, unix.MNT_DETACH)
+	// The file alone is left of a namespace that died with its sandbox, and of
+	// a Create that was cut off; then only the removal has to work.
 	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("remove network namespace %s: %w", path, err)
+		return fmt.Errorf("remove network namespace %s: %w", path, errors.Join(unmounted, err))
 	}
 	return nil
 }
