@@ -196,7 +196,8 @@ func (l *Lab) Routes(ctx context.Context, server string) ([]rs.Route, error) {
 	return l.servers.routes(ctx, i)
 }
 
-// Sessions are a route server's sessions with the hosts.
+// Sessions are a route server's sessions with the hosts. BIRD does not tell how
+// often one came up, nor count messages: see birdSession.
 func (l *Lab) Sessions(ctx context.Context, server string) ([]rs.Session, error) {
 	i, err := l.server(server)
 	if err != nil {

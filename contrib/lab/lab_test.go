@@ -242,6 +242,7 @@ func TestTopologyReaches(t *testing.T) {
 func TestRouteServersPreferThePrimary(t *testing.T) {
 	for _, kind := range []Kind{Embedded, FRR, BIRD} {
 		t.Run(string(kind), func(t *testing.T) {
+			t.Parallel()
 			o := Linode(10, 2)
 			o.RouteServers = kind
 			o.Log = slog.New(slog.NewTextHandler(t.Output(), nil))
