@@ -21,8 +21,8 @@ func (a *app) apply() *cobra.Command {
 		Use:   "apply",
 		Short: "Make the host hold what the config says",
 		Long: `With a running daemon: have it take over the config, and wait until host and
-speaker hold it. Without one: put the shared IPs on this host, once, and announce
-nothing.`,
+speaker hold it. Without one: put the shared IPs on this host, once, and
+announce nothing.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			running, err := a.client().Running(cmd.Context())
@@ -35,7 +35,7 @@ nothing.`,
 			return a.applyOnce(cmd.Context())
 		},
 	}
-	c.Flags().DurationVar(&wait, "wait", 30*time.Second, "how long to wait for the daemon to be done")
+	c.Flags().DurationVar(&wait, "wait", 30*time.Second, "how long to wait for the daemon to be done, a `DURATION`")
 	return c
 }
 
@@ -56,7 +56,7 @@ func (a *app) applyByDaemon(ctx context.Context, wait time.Duration) error {
 		return err
 	}
 	if !s.Converged {
-		_ = writeStatus(a.talk, &s, time.Now())
+		writeStatus(a.talk, &s, time.Now())
 		return fmt.Errorf("the daemon took over the config, and is not done with it after %s; it goes on trying", wait)
 	}
 	fmt.Fprintf(a.out, "applied by the running daemon: generation %d, %d VIPs\n", s.Generation, len(s.VIPs))

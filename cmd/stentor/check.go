@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"slices"
-	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
@@ -71,7 +70,7 @@ func (a *app) runCheck(ctx context.Context, offline bool) error {
 	if a.json {
 		err = control.Encode(a.out, out)
 	} else {
-		err = writeChecked(a.out, cfg, out)
+		writeChecked(a.out, cfg, out)
 	}
 	if err == nil && !out.healthy() {
 		return errNo
@@ -110,25 +109,25 @@ func (c checked) healthy() bool {
 	return !slices.ContainsFunc(c.Host, func(f doctor.Finding) bool { return f.Severity == doctor.Problem })
 }
 
-func writeChecked(w io.Writer, cfg *config.Config, c checked) error {
+func writeChecked(w io.Writer, cfg *config.Config, c checked) {
 	for _, f := range c.Config {
 		fmt.Fprintln(w, f)
 	}
 	fmt.Fprintf(w, "config: %d VIPs, %d peers, AS%d, by %s\n", len(cfg.VIPs), len(cfg.BGP.Peers), cfg.BGP.ASN, cfg.BGP.Backend)
 	if len(c.Backends) == 0 {
-		return nil
+		return
 	}
 	fmt.Fprintln(w, "\nnetwork backends")
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	var rows [][]string
 	for _, b := range c.Backends {
 		mark := " "
 		if b.Chosen {
 			mark = "*"
 		}
-		fmt.Fprintf(t, "%s %s\tscore %d\t%s\n", mark, b.Name, b.Score, b.Why)
+		rows = append(rows, []string{mark + " " + b.Name, fmt.Sprintf("score %d", b.Score), b.Why})
 	}
-	if err := t.Flush(); err != nil {
-		return err
+	for _, line := range columns(rows) {
+		fmt.Fprintln(w, line)
 	}
 	fmt.Fprintln(w, "\nhost")
 	for _, f := range c.Host {
@@ -137,5 +136,4 @@ func writeChecked(w io.Writer, cfg *config.Config, c checked) error {
 	if len(c.Host) == 0 {
 		fmt.Fprintln(w, "  nothing found that would keep traffic away")
 	}
-	return nil
 }

@@ -36,7 +36,7 @@ restarts, until undrain or the end of --for.`,
 		},
 	}
 	c.Flags().DurationVar(&length, "for", 0, "end the drain after this `DURATION`, like 1h30m")
-	c.Flags().StringVar(&reason, "reason", "", "why, for those who look at the status")
+	c.Flags().StringVar(&reason, "reason", "", "why, a `TEXT` for those who look at the status")
 	return c
 }
 

@@ -105,7 +105,7 @@ func nobody(ts *testscript.TestScript, neg bool, args []string) {
 	code(ts, false, append([]string{args[0], "setpriv", "--reuid", uid, "--regid", uid, "--clear-groups", binary}, args[2:]...))
 }
 
-// sendSignal finds the background command by its verb.
+// sendSignal finds the background command by its verb; the first of several.
 func sendSignal(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 2 {
 		ts.Fatalf("usage: signal SIG VERB")
@@ -115,7 +115,7 @@ func sendSignal(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("unknown signal %s", args[0])
 	}
 	for _, cmd := range ts.BackgroundCmds() {
-		if len(cmd.Args) > 1 && cmd.Args[1] == args[1] {
+		if strings.Contains(strings.Join(cmd.Args, " ")+" ", "stentor "+args[1]+" ") {
 			ts.Check(cmd.Process.Signal(sig))
 			return
 		}
@@ -123,8 +123,15 @@ func sendSignal(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Fatalf("no stentor %s runs in the background", args[1])
 }
 
-// eventually polls until ok says yes.
+// eventually waits until ok says yes.
 func eventually(ts *testscript.TestScript, what string, ok func() bool) {
+	if !poll(ok) {
+		ts.Fatalf("not so after %s: %s", patience, what)
+	}
+}
+
+// poll asks again and again, and gives up when patience ends.
+func poll(ok func() bool) bool {
 	deadline := time.After(patience)
 	tick := time.NewTicker(pollEvery)
 	defer tick.Stop()
@@ -132,9 +139,10 @@ func eventually(ts *testscript.TestScript, what string, ok func() bool) {
 		select {
 		case <-tick.C:
 		case <-deadline:
-			ts.Fatalf("not so after %s: %s", patience, what)
+			return false
 		}
 	}
+	return true
 }
 
 // lines are the lines of text, without an empty last one.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -22,18 +23,14 @@ func waitStatus(ts *testscript.TestScript, neg bool, args []string) {
 	last := "no daemon answers"
 	defer func() { ts.Logf("%s", last) }()
 	eventually(ts, strings.Join(args, " "), func() bool {
-		ctx, cancel := context.WithTimeout(context.Background(), patience)
-		defer cancel()
-		raw, err := client.Status(ctx)
+		s, err := statusOf(context.Background(), client)
 		if err != nil {
 			last = err.Error()
-			return false
+			return slices.Equal(args, []string{"gone"})
 		}
-		last = string(raw)
-		var s status.Status
-		ts.Check(json.Unmarshal(raw, &s))
+		last = fmt.Sprintf("%+v", s)
 		for _, what := range args {
-			ok, err := holds(&s, what)
+			ok, err := holds(s, what)
 			ts.Check(err)
 			if !ok {
 				return false
@@ -43,15 +40,29 @@ func waitStatus(ts *testscript.TestScript, neg bool, args []string) {
 	})
 }
 
+// statusOf asks a daemon once.
+func statusOf(ctx context.Context, client *control.Client) (*status.Status, error) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	raw, err := client.Status(ctx)
+	if err != nil {
+		return nil, err
+	}
+	s := &status.Status{}
+	return s, json.Unmarshal(raw, s)
+}
+
 // holds tells whether the status says what: "up", "healthy", "unhealthy",
 // "converged", "generation=2", "vip.web=announced", "told.web=2" for a number
-// of peers, or "peer.rs1=established".
+// of peers, or "peer.rs1=established". "gone" is for no status at all.
 func holds(s *status.Status, what string) (bool, error) {
 	key, value, _ := strings.Cut(what, "=")
 	kind, name, _ := strings.Cut(key, ".")
 	switch kind {
 	case "up":
 		return true, nil
+	case "gone":
+		return false, nil
 	case "healthy":
 		return s.Healthy(), nil
 	case "unhealthy":

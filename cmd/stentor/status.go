@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -44,7 +43,7 @@ Exit code 0: all is as configured; 4: it is not; 3: no daemon answers.`,
 			case a.json:
 				err = control.Encode(a.out, &s)
 			default:
-				err = writeStatus(a.out, &s, time.Now())
+				writeStatus(a.out, &s, time.Now())
 			}
 			if err == nil && !s.Healthy() {
 				return errNo
@@ -74,48 +73,49 @@ func only(s *status.Status, name string) error {
 }
 
 // writeStatus draws the screen.
-func writeStatus(w io.Writer, s *status.Status, now time.Time) error {
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+func writeStatus(w io.Writer, s *status.Status, now time.Time) {
+	var vips, peers [][]string
 	for _, v := range s.VIPs {
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s %d/%d peers\tfor %s\n", v.Name, announced(v), v.Role, v.State, len(v.AnnouncedTo), v.Peers, age(v.Since, now))
-		if v.Why != "" {
-			t.Flush()
-			fmt.Fprintf(t, "  %s\n", v.Why)
+		vips = append(vips, []string{v.Name, announced(v), v.Role,
+			fmt.Sprintf("%s %d/%d peers", v.State, len(v.AnnouncedTo), v.Peers), "for " + age(v.Since, now)})
+	}
+	for i, line := range columns(vips) {
+		fmt.Fprintln(w, line)
+		if why := s.VIPs[i].Why; why != "" {
+			fmt.Fprintf(w, "  %s\n", why)
 		}
 	}
-	t.Flush()
 	if len(s.VIPs) == 0 {
 		fmt.Fprintln(w, "no VIP is configured")
 	}
 	fmt.Fprintf(w, "\npeers of AS%d, router id %s, by %s\n", s.BGP.ASN, s.BGP.RouterID, s.BGP.Backend)
 	for _, p := range s.Peers {
-		since := ""
+		since, told := "", fmt.Sprintf("%d announced", p.Announced)
 		if !p.Since.IsZero() {
 			since = "for " + age(p.Since, now)
 		}
-		fmt.Fprintf(t, "  %s\t%s\tAS%d\t%s\t%s\t%d announced", p.Name, p.Address, p.ASN, p.State, since, p.Announced)
 		if p.Received > 0 {
-			fmt.Fprintf(t, ", %d received and dropped", p.Received)
+			told += fmt.Sprintf(", %d received and dropped", p.Received)
 		}
-		fmt.Fprintln(t)
+		peers = append(peers, []string{p.Name, p.Address, fmt.Sprintf("AS%d", p.ASN), p.State, since, told})
 	}
-	t.Flush()
+	for _, line := range columns(peers) {
+		fmt.Fprintln(w, "  "+line)
+	}
 	fmt.Fprintf(w, "\naddresses by %s", s.Network.Backend)
 	if s.Network.Why != "" {
 		fmt.Fprintf(w, ": %s", s.Network.Why)
 	}
 	fmt.Fprintln(w)
-	if len(s.Problems) == 0 {
-		return nil
+	if len(s.Problems) > 0 {
+		fmt.Fprintln(w, "\nproblems")
 	}
-	fmt.Fprintln(w, "\nproblems")
 	for _, p := range s.Problems {
 		fmt.Fprintf(w, "  %s: %s (for %s)\n", p.Object, p.Message, age(p.Since, now))
 		if p.Hint != "" {
 			fmt.Fprintf(w, "    hint: %s\n", p.Hint)
 		}
 	}
-	return nil
 }
 
 // announced is the prefix, and the address in it where they differ.
