@@ -67,12 +67,12 @@ func Run(ctx context.Context, o Options, hurry <-chan struct{}, reloads <-chan o
 	if err != nil {
 		return Locate(cfg, err)
 	}
-	defer closeBackend(o.Log, network)
+	defer closeBackend(o.Log, network, hurry)
 	speaker, err := o.Registry.OpenBGP(ctx, cfg.BGP.Backend, cfg.Backends)
 	if err != nil {
 		return Locate(cfg, err)
 	}
-	defer closeBackend(o.Log, speaker)
+	defer closeBackend(o.Log, speaker, hurry)
 	kernel, err := host.Open()
 	if err != nil {
 		return err
@@ -289,7 +289,14 @@ func Lock(stateDir string) (unlock func(), err error) {
 	return func() { f.Close() }, nil
 }
 
-func closeBackend(log *slog.Logger, b plugins.Backend) {
+// closeBackend frees a backend, unless there is no time: the end of the process
+// frees it too.
+func closeBackend(log *slog.Logger, b plugins.Backend, hurry <-chan struct{}) {
+	select {
+	case <-hurry:
+		return
+	default:
+	}
 	if err := b.Close(); err != nil {
 		log.Warn("closing a backend", "backend", b.Info().Name, "error", err)
 	}

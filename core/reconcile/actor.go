@@ -3,7 +3,6 @@ package reconcile
 import (
 	"context"
 	"math/rand/v2"
-	"reflect"
 	"sync"
 	"time"
 
@@ -11,7 +10,8 @@ import (
 )
 
 const (
-	callTimeout = 30 * time.Second // for one round of Plan, Apply and Observe
+	callTimeout = 30 * time.Second      // for one round of Plan, Apply and Observe,
+	callPerItem = 20 * time.Millisecond // and for each address or route in it
 	retryMin    = 500 * time.Millisecond
 	retryMax    = 30 * time.Second
 )
@@ -28,6 +28,8 @@ type backend[W, S any] interface {
 // by the loop alone.
 type actor[W, S any] struct {
 	backend backend[W, S]
+	same    func(a, b W) bool
+	size    func(W) int
 	done    chan outcome[W, S]
 	one     sync.Mutex // held during a call: a backend gets one at a time
 
@@ -44,7 +46,8 @@ type actor[W, S any] struct {
 	err    error
 	fails  int
 	retry  time.Time // when to try again after err
-	lastAt time.Time
+	lastAt time.Time // when the last call ended
+	since  time.Time // when it began
 }
 
 type outcome[W, S any] struct {
@@ -55,8 +58,8 @@ type outcome[W, S any] struct {
 	err     error
 }
 
-func newActor[W, S any](b backend[W, S]) *actor[W, S] {
-	return &actor[W, S]{backend: b, done: make(chan outcome[W, S], 1)}
+func newActor[W, S any](b backend[W, S], same func(a, b W) bool, size func(W) int) *actor[W, S] {
+	return &actor[W, S]{backend: b, same: same, size: size, done: make(chan outcome[W, S], 1)}
 }
 
 // settled reports whether the backend holds want and has nothing to do.
@@ -83,7 +86,7 @@ func (a *actor[W, S]) due(now time.Time, want W) (bool, time.Time) {
 }
 
 // wants reports whether want is what the backend was last asked to hold.
-func (a *actor[W, S]) wants(want W) bool { return a.called && reflect.DeepEqual(a.tried, want) }
+func (a *actor[W, S]) wants(want W) bool { return a.called && a.same(a.tried, want) }
 
 // abandon ends a call in flight.
 func (a *actor[W, S]) abandon() {
@@ -95,9 +98,9 @@ func (a *actor[W, S]) abandon() {
 }
 
 // start calls the backend. wake is called when the outcome is in done.
-func (a *actor[W, S]) start(ctx context.Context, want W, wake func()) {
-	ctx, a.cancel = context.WithTimeout(ctx, callTimeout)
-	a.busy, a.dirty, a.called, a.tried = true, false, true, want
+func (a *actor[W, S]) start(ctx context.Context, now time.Time, want W, wake func()) {
+	ctx, a.cancel = context.WithTimeout(ctx, callTimeout+time.Duration(a.size(want))*callPerItem)
+	a.busy, a.dirty, a.called, a.tried, a.since = true, false, true, want, now
 	go func() {
 		a.one.Lock()
 		defer a.one.Unlock()

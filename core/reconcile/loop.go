@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/netip"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -21,6 +22,10 @@ const (
 	// lingerEvery is how often peers are looked at while an address waits for
 	// its withdrawal.
 	lingerEvery = 50 * time.Millisecond
+	// gatherFor is how long new routes are gathered while the network backend works.
+	gatherFor = time.Second
+	// restMax bounds the rest after a pass: a withdrawal may be waiting.
+	restMax = 200 * time.Millisecond
 	// stopTimeout bounds the goodbye.
 	stopTimeout = 5 * time.Second
 )
@@ -80,8 +85,8 @@ type loss struct {
 func New(o Options, c *config.Config) *Loop {
 	return &Loop{
 		Options: o,
-		net:     newActor[[]plugins.VIP, []plugins.VIPState](o.Net),
-		bgp:     newActor[plugins.Speaker, plugins.SpeakerState](o.BGP),
+		net:     newActor(o.Net, slices.Equal[[]plugins.VIP], func(want []plugins.VIP) int { return len(want) }),
+		bgp:     newActor(o.BGP, sameSpeaker, func(want plugins.Speaker) int { return len(want.Announcements) }),
 		wakeup:  make(chan struct{}, 1), config: c, generation: 1,
 		held: map[netip.Addr]bool{}, lost: map[netip.Addr]*loss{}, exposed: Exposure{},
 		board: newBoard(),
@@ -150,9 +155,23 @@ func (l *Loop) Run(ctx context.Context, hurry <-chan struct{}) error {
 		case <-l.wakeup:
 		case <-timer.C:
 		}
-		if next := l.pass(calls, time.Now()); !next.IsZero() {
-			timer.Reset(time.Until(next))
-		}
+		began := time.Now()
+		next := l.pass(calls, began)
+		timer.Reset(time.Until(next))
+		rest(ctx, time.Since(began))
+	}
+}
+
+// rest follows a pass that was work: with thousands of VIPs a pass takes
+// milliseconds, and while they are being put on the host, thousands of events
+// call for one. The backends need the processor more.
+func rest(ctx context.Context, worked time.Duration) {
+	if worked < time.Millisecond {
+		return
+	}
+	select {
+	case <-ctx.Done():
+	case <-time.After(min(2*worked, restMax)):
 	}
 }
 
@@ -208,18 +227,24 @@ func (l *Loop) pass(ctx context.Context, now time.Time) time.Time {
 	}
 
 	// The speaker goes first: a withdrawal waits for nothing.
-	if l.bgp.busy && withdraws(l.bgp.tried, want.Speaker) {
+	urgent := withdraws(l.bgp.tried, want.Speaker)
+	if l.bgp.busy && urgent {
 		l.bgp.cancel()
 	}
 	run, at := l.bgp.due(now, want.Speaker)
+	// While thousands of addresses are being put on the host, their routes
+	// need not go out one by one.
+	if gather := l.bgp.since.Add(gatherFor); run && l.net.busy && !urgent && now.Before(gather) {
+		run, at = false, gather
+	}
 	if run {
 		l.exposed.before(want.Speaker)
-		l.bgp.start(ctx, want.Speaker, l.Wake)
+		l.bgp.start(ctx, now, want.Speaker, l.Wake)
 	}
 	next = earlier(next, at)
 	if !holding || !l.net.wants(hostWant) { // the end of the hold-down wakes us
 		if run, at = l.net.due(now, hostWant); run {
-			l.net.start(ctx, hostWant, l.Wake)
+			l.net.start(ctx, now, hostWant, l.Wake)
 		}
 		next = earlier(next, at)
 	}
