@@ -69,7 +69,7 @@ func New(log *slog.Logger) *Backend {
 		prepends: map[int]struct{}{},
 	}
 	b.ledger = newLedger(time.Now)
-	b.bridge = &bridge{log: log, ledger: b.ledger, moved: b.events.put}
+	b.bridge = &bridge{log: log, ledger: b.ledger, moved: b.events.put, told: b.hints.put}
 	b.life, b.end = context.WithCancel(context.Background())
 	return b
 }

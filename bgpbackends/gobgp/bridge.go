@@ -40,6 +40,7 @@ type bridge struct {
 	log    *slog.Logger
 	ledger *ledger
 	moved  func(transition)
+	told   func(plugins.Change) // what a peer was told changed by itself
 
 	mu    sync.Mutex
 	fault error // the last Fatal or Panic that no peer could be blamed for
@@ -97,7 +98,9 @@ func (b *bridge) Debug(msg string, f log.Fields) {
 		b.moved(t)
 	case lineSent:
 		announced, withdrawn := told(f)
-		b.ledger.sent(addr, announced, withdrawn)
+		if b.ledger.sent(addr, announced, withdrawn) {
+			b.told(plugins.Change{Why: "a peer was sent routes"})
+		}
 	case lineDial:
 		if err, ok := f["Error"].(error); ok {
 			b.ledger.dialFailed(addr, err)

@@ -25,6 +25,7 @@ func bridged() (*bridge, *bytes.Buffer, *[]transition) {
 		log:    slog.New(slog.NewTextHandler(&out, &slog.HandlerOptions{Level: slog.LevelDebug})),
 		ledger: upLedger(),
 		moved:  func(t transition) { moved = append(moved, t) },
+		told:   func(plugins.Change) {},
 	}
 	return b, &out, &moved
 }

@@ -162,14 +162,16 @@ func (l *ledger) dialFailed(addr netip.Addr, err error) {
 	}
 }
 
-// sent notes an UPDATE that was written to a peer's connection.
-func (l *ledger) sent(addr netip.Addr, announced, withdrawn []netip.Prefix) {
+// sent notes an UPDATE that was written to a peer's connection. news is true
+// if an Apply did not wait for all of it, as for the table that a new session
+// is sent: then nobody else looks.
+func (l *ledger) sent(addr netip.Addr, announced, withdrawn []netip.Prefix) (news bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	p := l.pages[addr]
 	// A session that this backend took down may still be winding up.
 	if p == nil || p.state != plugins.StateEstablished {
-		return
+		return false
 	}
 	if p.told == nil {
 		p.told = map[netip.Prefix]struct{}{}
@@ -191,6 +193,7 @@ func (l *ledger) sent(addr netip.Addr, announced, withdrawn []netip.Prefix) {
 	}
 	p.sorted = nil
 	l.pay(paid)
+	return paid < len(announced)+len(withdrawn)
 }
 
 // owe notes that a change of x is about to be handed to GoBGP. A peer whose

@@ -27,6 +27,7 @@ const insideEnv = "STENTOR_TEST_IN_NETNS"
 // files than before them, and its session has lasted.
 func TestReloadsLeakNothing(t *testing.T) {
 	if os.Getenv(insideEnv) == "" {
+		t.Parallel()
 		again(t)
 		return
 	}

@@ -28,12 +28,16 @@ func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
 
 // run is main without the process around it.
 func run(args []string, stdout, stderr io.Writer) int {
-	app := &app{out: stdout, talk: stderr}
+	answer := &answer{w: stdout}
+	app := &app{out: answer, talk: stderr}
 	root := app.command()
 	root.SetArgs(args)
-	root.SetOut(stdout)
+	root.SetOut(answer)
 	root.SetErr(stderr)
 	err := root.ExecuteContext(context.Background())
+	if answer.err != nil && (err == nil || errors.Is(err, errNo)) {
+		err, app.started = answer.err, true
+	}
 	code := exitCode(err, app.started)
 	if code != exitDone && code != exitNo && !errors.Is(err, errSaid) {
 		fmt.Fprintln(stderr, "stentor:", explain(err))
@@ -42,6 +46,21 @@ func run(args []string, stdout, stderr io.Writer) int {
 		}
 	}
 	return code
+}
+
+// answer is stdout. It remembers the first failure: half an answer, as on a
+// full disk, is none, and no verb has to look for itself.
+type answer struct {
+	w   io.Writer
+	err error
+}
+
+func (a *answer) Write(p []byte) (int, error) {
+	n, err := a.w.Write(p)
+	if a.err == nil {
+		a.err = err
+	}
+	return n, err
 }
 
 // usageError is a mistake in the command line that only a verb can see.
@@ -69,8 +88,16 @@ func exitCode(err error, started bool) int {
 	case !started, errors.As(err, &invalid), errors.As(err, &usage), errors.Is(err, config.ErrNoFile):
 		return exitUsage
 	case errors.As(err, &remote):
-		return map[control.Kind]int{control.KindConfig: exitUsage, control.KindRefused: exitRefused, control.KindFailed: exitFailed}[remote.Kind]
-	case errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.EPERM), errors.Is(err, plugins.ErrForeign), errors.Is(err, plugins.ErrUnsupported):
+		switch remote.Kind {
+		case control.KindConfig:
+			return exitUsage
+		case control.KindRefused:
+			return exitRefused
+		default: // a newer daemon may know more kinds
+			return exitFailed
+		}
+	case errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.EPERM), errors.Is(err, syscall.EROFS), errors.Is(err, syscall.ENOTDIR),
+		errors.Is(err, plugins.ErrForeign), errors.Is(err, plugins.ErrUnsupported):
 		return exitRefused
 	default:
 		return exitFailed

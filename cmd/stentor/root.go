@@ -42,6 +42,13 @@ traffic follows the healthy host. Without a verb it shows the status.`,
 	root.Args, root.RunE = cobra.NoArgs, status.RunE
 	root.Flags().AddFlagSet(status.Flags())
 	root.AddCommand(status, a.run(), a.check(), a.diff(), a.apply(), a.watch(), a.drain(), a.undrain(), a.reload(), a.version(), a.lab())
+	root.InitDefaultCompletionCmd()
+	for _, c := range root.Commands() {
+		if c.HasSubCommands() { // alone it is help; cobra takes any other word for that too
+			c.Args = cobra.NoArgs
+			c.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
+		}
+	}
 	return root
 }
 

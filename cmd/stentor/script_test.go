@@ -35,13 +35,21 @@ const pollEvery = 20 * time.Millisecond
 //	until FILE RE CMD.. run CMD again and again until FILE has a line that matches
 //	netns IP...         live in a network and mount namespace of its own, lo up, with these addresses
 //	peer NAME IP ASN    a BGP peer that listens on IP, until the script ends or peerdown NAME
-//	[!] route NAME IP/LEN [ATTRIBUTE]   wait until the peer has (not) got that route
+//	[!] route NAME IP/LEN [COMMUNITY]   wait until the peer has (not) got that route
+//	sent NAME IP/LEN COMMUNITY   wait until the peer was ever sent that route so
 //	farewell NAME IP/LEN   wait until the peer was sent the withdrawal, then Cease
 //	waitstatus WHAT...  wait until the daemon's status says so, see holds
 //	stale PATH          a socket as a crashed daemon leaves it
 //	signal SIG VERB     send a signal to the stentor VERB in the background
 func TestScripts(t *testing.T) {
+	root := t.TempDir()
+	for _, dir := range []string{root, filepath.Dir(root)} {
+		if err := os.Chmod(dir, 0o711); err != nil { // nobody has to get through
+			t.Fatal(err)
+		}
+	}
 	testscript.Run(t, testscript.Params{
+		WorkdirRoot:         root,
 		Dir:                 filepath.Join("testdata", "script"),
 		RequireExplicitExec: true,
 		UpdateScripts:       os.Getenv("UPDATE_SCRIPTS") != "",
@@ -54,7 +62,7 @@ func TestScripts(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"code": code, "nobody": nobody, "screen": screen, "norm": norm, "until": until,
-			"netns": netns, "peer": peer, "peerdown": peerDown, "route": route, "farewell": farewell,
+			"netns": netns, "peer": peer, "peerdown": peerDown, "route": route, "sent": sent, "farewell": farewell,
 			"waitstatus": waitStatus, "signal": sendSignal, "stale": stale,
 		},
 	})
@@ -89,18 +97,16 @@ func code(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// nobody is code for a user without any rights. The folders above the binary
-// and the script are opened for searching, so that what is refused is refused
-// by Stentor's own modes.
+// nobody is code for a user without any rights. The folder of the binary is
+// opened for searching, as those above the script are, so that what is refused
+// is refused by Stentor's own modes.
 func nobody(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 2 {
 		ts.Fatalf("usage: nobody N CMD [ARG...]")
 	}
 	binary, err := exec.LookPath(args[1])
 	ts.Check(err)
-	for _, dir := range []string{filepath.Dir(filepath.Dir(binary)), filepath.Dir(ts.Getenv("WORK"))} {
-		ts.Check(os.Chmod(dir, 0o711))
-	}
+	ts.Check(os.Chmod(filepath.Dir(filepath.Dir(binary)), 0o711))
 	const uid = "65534"
 	code(ts, false, append([]string{args[0], "setpriv", "--reuid", uid, "--regid", uid, "--clear-groups", binary}, args[2:]...))
 }

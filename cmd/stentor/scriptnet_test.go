@@ -73,7 +73,7 @@ func find(ts *testscript.TestScript, name string) *bgppeer.Peer {
 	return p
 }
 
-// route waits for what a peer's table has. An ATTRIBUTE is a community.
+// route waits for what a peer's table has.
 func route(ts *testscript.TestScript, neg bool, args []string) {
 	if len(args) != 2 && len(args) != 3 {
 		ts.Fatalf("usage: [!] route NAME IP/LEN [COMMUNITY]")
@@ -87,15 +87,30 @@ func route(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	eventually(ts, what, func() bool {
 		attrs, have := p.Table()[prefix]
-		if have && len(args) == 3 {
-			have = slices.ContainsFunc(attrs.Communities, func(c uint32) bool { return community(c) == args[2] })
-		}
-		return have != neg
+		return (have && (len(args) == 2 || carries(attrs, args[2]))) != neg
 	})
 }
 
-func community(c uint32) string {
-	return strconv.Itoa(int(c>>16)) + ":" + strconv.Itoa(int(c&0xffff))
+// sent looks at all that the peer was ever told: what lasts for a moment may
+// be over before a busy machine lets us look at the table.
+func sent(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 3 {
+		ts.Fatalf("usage: sent NAME IP/LEN COMMUNITY")
+	}
+	prefix, err := netip.ParsePrefix(args[1])
+	ts.Check(err)
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	_, err = find(ts, args[0]).Wait(ctx, func(e bgppeer.Event) bool {
+		return e.Update != nil && slices.Contains(e.Update.Announced, prefix) && carries(e.Update.Attributes, args[2])
+	})
+	ts.Check(err)
+}
+
+func carries(attrs bgppeer.Attributes, community string) bool {
+	return slices.ContainsFunc(attrs.Communities, func(c uint32) bool {
+		return strconv.Itoa(int(c>>16))+":"+strconv.Itoa(int(c&0xffff)) == community
+	})
 }
 
 // farewell checks the end of a session: the withdrawal, then Cease.

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -142,8 +143,12 @@ func age(t, now time.Time) string {
 	}
 }
 
-// completeVIPs asks the running daemon for names.
-func (a *app) completeVIPs(cmd *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
+// completeVIPs asks the running daemon for names, and leaves out those that
+// stand there already.
+func (a *app) completeVIPs(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+	if cmd.Args != nil && cmd.Args(cmd, append(args, "one more")) != nil {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
 	ctx, cancel := context.WithTimeout(cmd.Context(), time.Second)
 	defer cancel()
 	raw, err := a.client().Status(ctx)
@@ -153,7 +158,9 @@ func (a *app) completeVIPs(cmd *cobra.Command, _ []string, _ string) ([]string, 
 	}
 	var names []string
 	for _, v := range s.VIPs {
-		names = append(names, v.Name)
+		if !slices.Contains(args, v.Name) {
+			names = append(names, v.Name)
+		}
 	}
 	return names, cobra.ShellCompDirectiveNoFileComp
 }

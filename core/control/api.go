@@ -80,4 +80,5 @@ const (
 	headerTimeout = 5 * time.Second
 	writeTimeout  = 10 * time.Second
 	maxReason     = 500 // bytes
+	maxPath       = 107 // bytes of a socket's path, unix(7)
 )

@@ -29,11 +29,14 @@ func Encode(w io.Writer, v any) error {
 type Client struct {
 	socket string
 	http   *http.Client
+	// quick bounds what the daemon answers from memory, slow what waits for a
+	// backend: a person who asks a daemon that hangs has to be told so.
+	quick, slow time.Duration
 }
 
 // NewClient makes a client for the socket at path. It does no I/O.
 func NewClient(path string) *Client {
-	return &Client{socket: path, http: &http.Client{Transport: &http.Transport{
+	return &Client{socket: path, quick: 10 * time.Second, slow: 90 * time.Second, http: &http.Client{Transport: &http.Transport{
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 			var d net.Dialer
 			return d.DialContext(ctx, "unix", path)
@@ -53,25 +56,25 @@ func (c *Client) Running(ctx context.Context) (bool, error) {
 
 // Status gives the JSON of the newest snapshot.
 func (c *Client) Status(ctx context.Context) ([]byte, error) {
-	return c.do(ctx, http.MethodGet, "/v1/status", nil)
+	return c.do(ctx, c.quick, http.MethodGet, "/v1/status", nil)
 }
 
 // Converged waits until generation has converged, or for as long as wait, and
 // gives the JSON of the snapshot then.
 func (c *Client) Converged(ctx context.Context, generation int, wait time.Duration) ([]byte, error) {
 	q := url.Values{"converged": {strconv.Itoa(generation)}, "wait": {wait.String()}}
-	return c.do(ctx, http.MethodGet, "/v1/status?"+q.Encode(), nil)
+	return c.do(ctx, wait+c.quick, http.MethodGet, "/v1/status?"+q.Encode(), nil)
 }
 
 // Diff gives the JSON of a Diff.
 func (c *Client) Diff(ctx context.Context) ([]byte, error) {
-	return c.do(ctx, http.MethodGet, "/v1/diff", nil)
+	return c.do(ctx, c.slow, http.MethodGet, "/v1/diff", nil)
 }
 
 // Reload makes the daemon take over the config on disk.
 func (c *Client) Reload(ctx context.Context) (Reloaded, error) {
 	var done Reloaded
-	body, err := c.do(ctx, http.MethodPost, "/v1/reload", nil)
+	body, err := c.do(ctx, c.slow, http.MethodPost, "/v1/reload", nil)
 	if err == nil {
 		err = json.Unmarshal(body, &done)
 	}
@@ -80,17 +83,18 @@ func (c *Client) Reload(ctx context.Context) (Reloaded, error) {
 
 // Drain asks that VIPs be served elsewhere.
 func (c *Client) Drain(ctx context.Context, r DrainRequest) error {
-	_, err := c.do(ctx, http.MethodPost, "/v1/drain", r)
+	_, err := c.do(ctx, c.quick, http.MethodPost, "/v1/drain", r)
 	return err
 }
 
 // Undrain takes drains back.
 func (c *Client) Undrain(ctx context.Context, r UndrainRequest) error {
-	_, err := c.do(ctx, http.MethodPost, "/v1/undrain", r)
+	_, err := c.do(ctx, c.quick, http.MethodPost, "/v1/undrain", r)
 	return err
 }
 
-// Watch copies events to w, one JSON line each, until ctx or the daemon ends.
+// Watch copies events to w, one JSON line each, until ctx ends. That the
+// daemon ended is an error: who watches must not take its silence for peace.
 func (c *Client) Watch(ctx context.Context, w io.Writer) error {
 	resp, err := c.send(ctx, http.MethodGet, "/v1/watch", nil)
 	if err != nil {
@@ -98,13 +102,19 @@ func (c *Client) Watch(ctx context.Context, w io.Writer) error {
 	}
 	defer resp.Body.Close()
 	_, err = io.Copy(w, resp.Body)
-	if ctx.Err() != nil {
+	switch {
+	case ctx.Err() != nil:
 		return nil
+	case err == nil, errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, syscall.ECONNRESET):
+		return &Error{Kind: KindRefused, Message: fmt.Sprintf("the daemon on %s ended", c.socket)}
+	default:
+		return err
 	}
-	return err
 }
 
-func (c *Client) do(ctx context.Context, method, path string, request any) ([]byte, error) {
+func (c *Client) do(ctx context.Context, patience time.Duration, method, path string, request any) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
 	resp, err := c.send(ctx, method, path, request)
 	if err != nil {
 		return nil, err
@@ -146,10 +156,14 @@ func (c *Client) unreachable(err error) error {
 	switch {
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ECONNREFUSED):
 		return &noDaemon{&Error{Kind: KindRefused, Message: fmt.Sprintf("no daemon answers on %s; start it with: systemctl start stentor (or: stentor run)", c.socket)}}
+	case len(c.socket) > maxPath:
+		return &Error{Kind: KindRefused, Message: fmt.Sprintf("%s is longer than %d bytes, the most that a socket's path may have (unix(7))", c.socket, maxPath)}
 	case errors.Is(err, fs.ErrPermission):
 		return &Error{Kind: KindRefused, Message: fmt.Sprintf("may not open %s; run as root, or as a member of group %s", c.socket, Group)}
 	case errors.Is(err, context.Canceled):
 		return err
+	case errors.Is(err, context.DeadlineExceeded):
+		return &Error{Kind: KindRefused, Message: fmt.Sprintf("the daemon on %s does not answer; look at: journalctl -u stentor", c.socket)}
 	default:
 		return &Error{Kind: KindRefused, Message: fmt.Sprintf("lost the daemon on %s: %v", c.socket, err)}
 	}

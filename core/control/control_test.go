@@ -276,3 +276,30 @@ func FuzzRequests(f *testing.F) {
 		}
 	})
 }
+
+// TestClientGivesUp: a daemon that hangs takes connections, and that is all.
+func TestClientGivesUp(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "s.sock")
+	l, err := Listen(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	c := NewClient(path)
+	c.quick, c.slow = time.Millisecond, time.Millisecond
+	calls := map[string]func() error{
+		"status":    func() error { _, err := c.Status(t.Context()); return err },
+		"running":   func() error { _, err := c.Running(t.Context()); return err },
+		"converged": func() error { _, err := c.Converged(t.Context(), 1, time.Millisecond); return err },
+		"diff":      func() error { _, err := c.Diff(t.Context()); return err },
+		"reload":    func() error { _, err := c.Reload(t.Context()); return err },
+		"drain":     func() error { return c.Drain(t.Context(), DrainRequest{}) },
+		"undrain":   func() error { return c.Undrain(t.Context(), UndrainRequest{}) },
+	}
+	for name, call := range calls {
+		var e *Error
+		if err := call(); !errors.As(err, &e) || e.Kind != KindRefused || !strings.Contains(e.Message, path+" does not answer") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}

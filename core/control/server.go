@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"net"
 	"net/http"
@@ -12,8 +13,10 @@ import (
 	"os/user"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
+	"unicode"
 
 	"golang.org/x/net/netutil"
 
@@ -39,6 +42,13 @@ const Group = "stentor"
 func Listen(path string) (net.Listener, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return nil, fmt.Errorf("control socket: %w", err)
+	}
+	if len(path) > maxPath {
+		return nil, fmt.Errorf("control socket: %s is longer than %d bytes, the most that a socket's path may have (unix(7)); use another --socket", path, maxPath)
+	}
+	// Connecting to a plain file is refused as well, and it may be precious.
+	if info, err := os.Lstat(path); err == nil && info.Mode().Type() != fs.ModeSocket {
+		return nil, fmt.Errorf("control socket: %s is there, and is no socket; use another --socket", path)
 	}
 	if conn, err := net.Dial("unix", path); err == nil {
 		conn.Close()
@@ -210,6 +220,10 @@ func (h *handler) drain(w http.ResponseWriter, r *http.Request) {
 	}
 	if len(req.Reason) > maxReason {
 		fail(w, &Error{Kind: KindConfig, Message: fmt.Sprintf("reason: longer than %d bytes", maxReason)})
+		return
+	}
+	if strings.ContainsFunc(req.Reason, unicode.IsControl) {
+		fail(w, &Error{Kind: KindConfig, Message: "reason: want one line of text"})
 		return
 	}
 	reply(w, struct{}{}, h.daemon.Drain(req.VIPs, until, req.Reason))

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -161,18 +162,23 @@ func sameBackends(old, cfg *config.Config) error {
 	if old.BGP.Backend != cfg.BGP.Backend {
 		what = append(what, "[bgp] backend")
 	}
-	for name := range cfg.Backends {
-		if !reflect.DeepEqual(old.Backends[name], cfg.Backends[name]) {
-			what = append(what, "[backend."+name+"]")
+	for _, tables := range []map[string]map[string]any{old.Backends, cfg.Backends} { // one may be gone
+		for name := range tables {
+			if !maps.EqualFunc(old.Backends[name], cfg.Backends[name], same) {
+				what = append(what, "[backend."+name+"]")
+			}
 		}
 	}
 	if len(what) == 0 {
 		return nil
 	}
 	slices.Sort(what)
+	what = slices.Compact(what)
 	return &control.Error{Kind: control.KindConfig, Message: "a reload can't change " + strings.Join(what, ", ") +
 		"; nothing was changed. Restart instead: systemctl restart stentor"}
 }
+
+func same(a, b any) bool { return reflect.DeepEqual(a, b) }
 
 // Diff tells what the config on disk would change.
 func (d *Daemon) Diff(ctx context.Context) (control.Diff, error) {
@@ -210,9 +216,10 @@ func (d *Daemon) Drain(vips []string, until time.Time, reason string) error {
 	return err
 }
 
-// Undrain takes drains back.
+// Undrain takes drains back, also of VIPs that have left the config since.
 func (d *Daemon) Undrain(vips []string) error {
-	if err := d.known(vips); err != nil {
+	drained := d.drains.At(time.Now()).VIPs
+	if err := d.known(slices.DeleteFunc(slices.Clone(vips), func(v string) bool { _, ok := drained[v]; return ok })); err != nil {
 		return err
 	}
 	cfg, _ := d.loop.Config()

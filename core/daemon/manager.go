@@ -3,6 +3,7 @@ package daemon
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	sd "github.com/coreos/go-systemd/v22/daemon"
@@ -84,5 +85,7 @@ func summary(s *status.Status) string {
 	if n := len(s.Problems); n > 0 {
 		line += fmt.Sprintf(", %d problems: %s: %s", n, s.Problems[0].Object, s.Problems[0].Message)
 	}
-	return line
+	// A message is assignments, one a line: what follows a line break would be
+	// another one (sd_notify(3)).
+	return strings.Join(strings.Fields(line), " ")
 }

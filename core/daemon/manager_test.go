@@ -236,6 +236,8 @@ func TestSummary(t *testing.T) {
 			"1/2 VIPs announced, 0/1 sessions, 1 drained"},
 		"problems": {status.Status{VIPs: []status.VIP{vip(status.Failed)}, Problems: []status.Problem{{Object: "bgp", Message: "down"}, {Object: "network"}}},
 			"0/1 VIPs announced, 0/0 sessions, 2 problems: bgp: down"},
+		"many lines": {status.Status{Problems: []status.Problem{{Object: "bgp", Message: "a is wrong\nSTOPPING=1\n  b too"}}},
+			"0/0 VIPs announced, 0/0 sessions, 1 problems: bgp: a is wrong STOPPING=1 b too"},
 	}
 	for name, tt := range tests {
 		if got := summary(&tt.s); got != tt.want {

@@ -71,6 +71,18 @@ func TestSameBackends(t *testing.T) {
 			"[bgp] backend, [network] backend"},
 		"a backend's table": {sound + "[backend.fakebgp]\nkey = 1\n", "[backend.fakebgp]"},
 	}
+	table := sound + "[backend.fakebgp]\nkey = 1\n"
+	for name, tt := range map[string]struct{ old, new, want string }{
+		"another value":      {table, strings.Replace(table, "key = 1", "key = 2", 1), "[backend.fakebgp]"},
+		"a table that went":  {table, sound, "[backend.fakebgp]"},
+		"an empty one, come": {sound, sound + "[backend.fakebgp]\n", ""},
+		"an empty one, gone": {sound + "[backend.fakebgp]\n", sound, ""},
+	} {
+		err := sameBackends(parse(t, tt.old), parse(t, tt.new))
+		if (err != nil) != (tt.want != "") || err != nil && !strings.Contains(err.Error(), "can't change "+tt.want+";") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
 	for name, tt := range tests {
 		err := sameBackends(parse(t, sound), parse(t, tt.text))
 		if tt.want == "" {

@@ -154,6 +154,12 @@ func (r *Registry) detect(ctx context.Context, settings map[string]map[string]an
 	all := r.Candidates(ctx, settings)
 	var fit []Candidate
 	for _, c := range all {
+		// Whoever writes a table means that backend: a mistake in it must not
+		// hand the host to the next best one.
+		var se *SettingsError
+		if errors.As(c.Err, &se) {
+			return nil, "", c.Err
+		}
 		if c.Err == nil && c.Score > 0 {
 			fit = append(fit, c)
 		}

@@ -222,6 +222,19 @@ func TestSettingsError(t *testing.T) {
 	}
 }
 
+// TestAutoDoesNotPassOverAMistake: a typo in the table of the backend that fits
+// must not give the host to another one.
+func TestAutoDoesNotPassOverAMistake(t *testing.T) {
+	best := netNamed("best", 95)
+	best.configErr = &plugins.ConfigError{Key: "path", Msg: "must be absolute"}
+	r, _ := registryOf(t, []*fakeNet{netNamed("fallback", 10), best})
+	b, _, err := r.OpenNet(t.Context(), Auto, nil)
+	var se *SettingsError
+	if !errors.As(err, &se) || se.Backend != "best" {
+		t.Errorf("%v, %v", b, err)
+	}
+}
+
 func TestStateFolderInTheWay(t *testing.T) {
 	a := netNamed("a", 10)
 	r, dir := registryOf(t, []*fakeNet{a})
