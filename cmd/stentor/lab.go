@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"net/netip"
 	"os"
 
 	"github.com/spf13/cobra"
@@ -25,19 +24,14 @@ this machine. Nothing of it touches the machine's own network.`,
 }
 
 func (a *app) labDemo() *cobra.Command {
-	var o lab.DemoOptions
+	o := lab.DemoOptions{Err: a.talk}
 	c := &cobra.Command{
 		Use:   "demo",
 		Short: "Show a failover and the way back, with figures",
 		Args:  cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			var err error
-			if o.Binary, err = os.Executable(); err != nil {
-				return err
-			}
-			o.Err = a.talk
+		RunE: withBinary(&o.Binary, func(cmd *cobra.Command, _ []string) error {
 			return said(lab.Demo(cmd.Context(), a.out, o))
-		},
+		}),
 	}
 	routeServers(c, &o.RouteServers)
 	c.Flags().BoolVar(&o.Cut, "cut", false, "also cut a host off silently, and wait for the hold timer")
@@ -50,27 +44,23 @@ func (a *app) labUp() *cobra.Command {
 		Use:   "up",
 		Short: "Leave the lab standing, and tell how to look around",
 		Args:  cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			var err error
-			if o.Binary, err = os.Executable(); err != nil {
-				return err
-			}
+		RunE: withBinary(&o.Binary, func(cmd *cobra.Command, _ []string) error {
 			return said(lab.Up(cmd.Context(), a.out, o))
-		},
+		}),
 	}
 	routeServers(c, &o.RouteServers)
 	return c
 }
 
 func (a *app) labTest() *cobra.Command {
-	var o lab.TrialOptions
+	o := lab.TrialOptions{Err: a.talk}
 	c := &cobra.Command{
 		Use:   "test FILE.toml",
 		Short: "Run a config of yours on two hosts, and fail over",
 		Long: `Run the config on host a as primary and on host b as secondary, against route
 servers at the addresses of its peers, and walk through a failover.`,
 		Args: cobra.ExactArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
+		RunE: withBinary(&o.Binary, func(cmd *cobra.Command, args []string) error {
 			cfg, err := daemon.Load(args[0], a.registry(a.quiet()), true, a.quiet())
 			if err != nil {
 				return err
@@ -78,16 +68,12 @@ servers at the addresses of its peers, and walk through a failover.`,
 			if o.Config, err = os.ReadFile(args[0]); err != nil {
 				return err
 			}
-			if o.Binary, err = os.Executable(); err != nil {
-				return err
-			}
-			o.Peers, o.HostASN, o.Linode, o.Err = cfg.BGP.Peers, cfg.BGP.ASN, cfg.BGP.Provider == "linode", a.talk
-			o.VIPs = []netip.Addr{}
+			o.Peers, o.HostASN, o.Linode = cfg.BGP.Peers, cfg.BGP.ASN, cfg.BGP.Provider == "linode"
 			for _, v := range cfg.VIPs {
 				o.VIPs = append(o.VIPs, v.Addr)
 			}
 			return said(lab.Trial(cmd.Context(), a.out, o))
-		},
+		}),
 	}
 	routeServers(c, &o.RouteServers)
 	c.Flags().BoolVar(&o.Cut, "cut", false, "also cut a host off silently, and wait for the hold timer")
@@ -100,6 +86,17 @@ func (a *app) labDown() *cobra.Command {
 		Short: "Remove a lab that was left standing",
 		Args:  cobra.NoArgs,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return lab.Down(cmd.Context(), a.out) },
+	}
+}
+
+// withBinary sets binary to this program before it runs f: it is what the
+// lab's hosts run too.
+func withBinary(binary *string, f func(*cobra.Command, []string) error) func(*cobra.Command, []string) error {
+	return func(cmd *cobra.Command, args []string) (err error) {
+		if *binary, err = os.Executable(); err != nil {
+			return err
+		}
+		return f(cmd, args)
 	}
 }
 
