@@ -82,8 +82,13 @@ func (b *Backend) release(s *session) {
 }
 
 // findNextHops looks up the addresses to give as next hop where the session's
-// own address does not fit.
+// own address does not fit. Most sessions need none, and it takes a look at
+// every address of the host.
 func (b *Backend) findNextHops(s *session) {
+	if s.peer.Addr.Is6() && s.caps.extendedNextHop || !s.crossFamily(b.shared) {
+		s.own4, s.own6 = netip.Addr{}, netip.Addr{}
+		return
+	}
 	local := s.peer.LocalAddr
 	if !local.IsValid() {
 		local = sourceFor(netip.AddrPortFrom(s.peer.Addr, 179))

@@ -18,11 +18,13 @@ import (
 func (v View) OwnIPv4(except func(netip.Addr) bool) (netip.Addr, bool) {
 	var own []Addr
 	for a, list := range v.Addrs {
-		if !a.Is4() || except(a) {
+		if !a.Is4() {
 			continue
 		}
 		for _, e := range list {
-			if e.Global && !e.Secondary && !v.Links[e.Link].Loopback {
+			// except may look through thousands of VIPs, so it is asked last:
+			// most of the addresses stand on lo.
+			if e.Global && !e.Secondary && !v.Links[e.Link].Loopback && !except(a) {
 				own = append(own, e)
 			}
 		}
