@@ -4,13 +4,21 @@ package netbackends
 import (
 	"log/slog"
 
+	"github.com/stentor-net/stentor/netbackends/ifupdown"
 	"github.com/stentor-net/stentor/netbackends/iproute"
+	"github.com/stentor-net/stentor/netbackends/netplan"
+	"github.com/stentor-net/stentor/netbackends/networkd"
+	"github.com/stentor-net/stentor/netbackends/networkmanager"
 	"github.com/stentor-net/stentor/plugins"
 )
 
 // Builtin gives one of each, not configured yet.
 func Builtin(log *slog.Logger) []plugins.NetBackend {
 	return []plugins.NetBackend{
+		netplan.New(log),
+		networkd.New(log),
+		networkmanager.New(log),
+		ifupdown.New(log),
 		iproute.New(log),
 	}
 }

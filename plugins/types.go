@@ -74,6 +74,13 @@ type Config struct {
 	// StateDir is a folder that is the backend's alone and survives restarts.
 	// It exists, with mode 0700.
 	StateDir string
+	// Root is the folder of another system than the running one, for image
+	// builds: files below it are written, nothing live is looked at or
+	// changed. Empty is this host.
+	Root string
+	// Force lets Apply replace a file of ours that was edited by hand; the
+	// edited file is saved in StateDir. It never allows to touch a foreign file.
+	Force bool
 }
 
 // Detection is a backend's opinion on whether it fits this host.

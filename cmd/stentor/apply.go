@@ -4,19 +4,24 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"path/filepath"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/stentor-net/stentor/core/config"
+	"github.com/stentor-net/stentor/core/control"
 	"github.com/stentor-net/stentor/core/daemon"
 	"github.com/stentor-net/stentor/core/host"
+	"github.com/stentor-net/stentor/core/registry"
 	"github.com/stentor-net/stentor/core/status"
 	"github.com/stentor-net/stentor/plugins"
 )
 
 func (a *app) apply() *cobra.Command {
 	var wait time.Duration
+	var root string
+	var force bool
 	c := &cobra.Command{
 		Use:   "apply",
 		Short: "Make the host hold what the config says",
@@ -25,17 +30,26 @@ speaker hold it. Without one: put the shared IPs on this host, once, and
 announce nothing.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			running, err := a.client().Running(cmd.Context())
-			if err != nil {
-				return err
+			o := registry.Options{StateDir: a.stateDir, Root: root, Force: force}
+			if root != "" {
+				o.StateDir = filepath.Join(root, a.stateDir)
+				return a.applyOnce(cmd.Context(), o)
 			}
-			if running {
+			running, err := a.client().Running(cmd.Context())
+			switch {
+			case err != nil:
+				return err
+			case running && force:
+				return &control.Error{Kind: control.KindRefused, Message: "--force is for a host without a running daemon; stop it first"}
+			case running:
 				return a.applyByDaemon(cmd.Context(), wait)
 			}
-			return a.applyOnce(cmd.Context())
+			return a.applyOnce(cmd.Context(), o)
 		},
 	}
-	c.Flags().DurationVar(&wait, "wait", 30*time.Second, "how long to wait for the daemon to be done, a `DURATION`")
+	c.Flags().DurationVar(&wait, "wait", 30*time.Second, "how long to wait for the daemon (a `DURATION`)")
+	c.Flags().StringVar(&root, "root", "", "only write files, below `DIR`: for image builds")
+	c.Flags().BoolVar(&force, "force", false, "replace files of ours that were edited; keep a copy")
 	return c
 }
 
@@ -64,19 +78,19 @@ func (a *app) applyByDaemon(ctx context.Context, wait time.Duration) error {
 }
 
 // applyOnce is the host part alone.
-func (a *app) applyOnce(ctx context.Context) error {
+func (a *app) applyOnce(ctx context.Context, o registry.Options) error {
 	log := a.quiet()
-	registry := a.registry(log)
-	cfg, err := daemon.Load(a.config, registry, true, log)
+	backends := a.registryFor(log, o)
+	cfg, err := daemon.Load(a.config, backends, true, log)
 	if err != nil {
 		return err
 	}
-	unlock, err := daemon.Lock(a.stateDir)
+	unlock, err := daemon.Lock(o.StateDir)
 	if err != nil {
 		return err
 	}
 	defer unlock()
-	network, why, err := registry.OpenNet(ctx, cfg.Network.Backend, cfg.Backends)
+	network, why, err := backends.OpenNet(ctx, cfg.Network.Backend, cfg.Backends)
 	if err != nil {
 		return daemon.Locate(cfg, err)
 	}
@@ -91,11 +105,16 @@ func (a *app) applyOnce(ctx context.Context) error {
 			return err
 		}
 	}
-	if err := verify(cfg); err != nil {
-		return err
-	}
 	for _, s := range plan.Steps {
 		fmt.Fprintf(a.out, "%s %s\n", s.Verb, s.Object)
+	}
+	if o.Root != "" {
+		fmt.Fprintf(a.out, "wrote the files below %s by %s (%s): %d VIPs, %d changes; they take effect when that system boots\n",
+			o.Root, network.Info().Name, why, len(want), len(plan.Steps))
+		return nil
+	}
+	if err := verify(cfg); err != nil {
+		return err
 	}
 	fmt.Fprintf(a.out, "applied without a daemon by %s (%s): %d VIPs on this host, %d changes; nothing is announced\n",
 		network.Info().Name, why, len(want), len(plan.Steps))

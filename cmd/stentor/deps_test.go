@@ -38,6 +38,8 @@ var vendors = []struct {
 }{
 	{"github.com/osrg/gobgp", []string{"bgpbackends/gobgp/...", "bgpbackends/gobgp", "contrib/lab/..."}, "another major version must be one folder's work"},
 	{"github.com/vishvananda/netlink", []string{"core/host", "core/host/...", "netbackends/...", "contrib/lab", "contrib/lab/...", "bgpbackends/gobgp/..."}, "core knows the kernel through core/host alone"},
+	{"github.com/Wifx/gonetworkmanager", []string{"netbackends/networkmanager"}, "one network stack is one folder"},
+	{"github.com/godbus/dbus", []string{"netbackends/networkmanager", "netbackends/internal/detect"}, "who does not talk to a daemon needs no bus"},
 	{"github.com/BurntSushi/toml", []string{"core/config", "contrib/lab"}, "positions and strictness are made in one place"},
 	{"github.com/spf13/cobra", []string{"cmd/stentor"}, "the command line is one room"},
 }

@@ -58,9 +58,13 @@ func (a *app) jsonFlag(c *cobra.Command) *cobra.Command {
 	return c
 }
 
-// registry are the built-in backends.
+// registry are the built-in backends, for this host.
 func (a *app) registry(log *slog.Logger) *registry.Registry {
-	return registry.New(netbackends.Builtin(log), bgpbackends.Builtin(log), a.stateDir)
+	return a.registryFor(log, registry.Options{StateDir: a.stateDir})
+}
+
+func (a *app) registryFor(log *slog.Logger, o registry.Options) *registry.Registry {
+	return registry.New(netbackends.Builtin(log), bgpbackends.Builtin(log), o)
 }
 
 func (a *app) client() *control.Client { return control.NewClient(a.socket) }

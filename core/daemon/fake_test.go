@@ -134,7 +134,7 @@ func options(t *testing.T, config string) Options {
 		[]plugins.BGPBackend{
 			&fakeBGP{base: base{"fakebgp", plugins.KindBGP}},
 			&fakeBGP{base: base{"otherbgp", plugins.KindBGP}},
-		}, o.StateDir)
+		}, registry.Options{StateDir: o.StateDir})
 	write(t, o.Config, config)
 	return o
 }

@@ -17,20 +17,26 @@ import (
 // Auto is the network backend's name that asks the host.
 const Auto = "auto"
 
+// Options are what every backend is given besides its own table.
+type Options struct {
+	StateDir string // each backend gets a folder of its own below it
+	Root     string // another system's root folder, for image builds; empty: this host
+	Force    bool   // files of ours that were edited by hand may be replaced
+}
+
 // Registry knows the backends of this process.
 type Registry struct {
-	nets     []plugins.NetBackend
-	bgps     []plugins.BGPBackend
-	stateDir string
+	nets []plugins.NetBackend
+	bgps []plugins.BGPBackend
+	opts Options
 	// configured holds the names of those that were given their settings:
 	// that happens once in a backend's life.
 	configured map[string]bool
 }
 
-// New makes a registry of the given built-ins. Each backend gets a folder of
-// its own below stateDir when it is opened.
-func New(nets []plugins.NetBackend, bgps []plugins.BGPBackend, stateDir string) *Registry {
-	return &Registry{nets: nets, bgps: bgps, stateDir: stateDir, configured: map[string]bool{}}
+// New makes a registry of the given built-ins.
+func New(nets []plugins.NetBackend, bgps []plugins.BGPBackend, o Options) *Registry {
+	return &Registry{nets: nets, bgps: bgps, opts: o, configured: map[string]bool{}}
 }
 
 // Info tells what the backend of that name can do.
@@ -113,11 +119,11 @@ func (r *Registry) configure(ctx context.Context, b plugins.Backend, settings ma
 	if r.configured[name] {
 		return nil
 	}
-	dir := filepath.Join(r.stateDir, "backend", name)
+	dir := filepath.Join(r.opts.StateDir, "backend", name)
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return fmt.Errorf("state folder of backend %s: %w", name, err)
 	}
-	err := b.Configure(ctx, plugins.Config{Settings: settings[name], StateDir: dir})
+	err := b.Configure(ctx, plugins.Config{Settings: settings[name], StateDir: dir, Root: r.opts.Root, Force: r.opts.Force})
 	var ce *plugins.ConfigError
 	if errors.As(err, &ce) {
 		return &SettingsError{Backend: name, Err: ce}

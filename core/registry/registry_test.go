@@ -77,7 +77,7 @@ func registryOf(t *testing.T, nets []*fakeNet, bgps ...*fakeBGP) (r *Registry, s
 	for _, b := range bgps {
 		g = append(g, b)
 	}
-	return New(n, g, stateDir), stateDir
+	return New(n, g, Options{StateDir: stateDir}), stateDir
 }
 
 func TestAutoTakesTheBestFit(t *testing.T) {

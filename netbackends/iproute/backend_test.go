@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"log/slog"
 	"net/netip"
 	"os"
 	"strings"
@@ -14,6 +15,7 @@ import (
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
+	"github.com/stentor-net/stentor/netbackends/internal/detect"
 	"github.com/stentor-net/stentor/netbackends/internal/nstest"
 	"github.com/stentor-net/stentor/plugins"
 )
@@ -270,7 +272,7 @@ func TestEndedContext(t *testing.T) {
 		b := newBackend(t, t.TempDir())
 		ctx, cancel := context.WithCancel(context.Background())
 		adds := 0
-		b.step = func(name string) error {
+		b.host.Step = func(name string) error {
 			if strings.HasPrefix(name, "add") {
 				if adds++; adds == 2 {
 					cancel()
@@ -293,7 +295,7 @@ func TestSomebodyWasFaster(t *testing.T) {
 	inside(t, "", func() {
 		dir := t.TempDir()
 		b := newBackend(t, dir)
-		b.step = func(name string) error {
+		b.host.Step = func(name string) error {
 			if name == "add 203.0.113.10" {
 				foreign(t, netlink.AddrAdd, "203.0.113.10/32 lo")
 			}
@@ -352,4 +354,19 @@ func TestDetect(t *testing.T) {
 			t.Errorf("(-want +got):\n%s", d)
 		}
 	})
+}
+
+// TestUnsupportedStack leaves the choice to a person.
+func TestUnsupportedStack(t *testing.T) {
+	d := opinion(detect.Owner(detect.View{Uplink: detect.Link{Name: "eth0", Index: 2}, Unsupported: []string{"wicked"}}))
+	if d.Score != 0 || !strings.Contains(d.Why, "wicked") || !strings.Contains(d.Why, `backend = "iproute"`) {
+		t.Errorf("%+v", d)
+	}
+}
+
+func TestNothingBelowAnotherRoot(t *testing.T) {
+	err := New(slog.New(slog.DiscardHandler)).Configure(context.Background(), plugins.Config{StateDir: t.TempDir(), Root: "/image"})
+	if !errors.Is(err, plugins.ErrUnsupported) {
+		t.Errorf("error %v", err)
+	}
 }

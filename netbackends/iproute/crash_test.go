@@ -14,6 +14,8 @@ import (
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 	"pgregory.net/rapid"
+
+	"github.com/stentor-net/stentor/netbackends/internal/live"
 )
 
 // crashed is what a process leaves off with in these tests: a panic runs no
@@ -26,7 +28,7 @@ func applyAndCrash(t fataler, dir string, at int, want ...string) (reached bool)
 	t.Helper()
 	b := newBackend(t, dir)
 	steps := 0
-	b.step = func(string) error {
+	b.host.Step = func(string) error {
 		if steps++; steps == at {
 			panic(crashed{})
 		}
@@ -120,13 +122,13 @@ func TestFailureAtEveryStep(t *testing.T) {
 			}
 			dir := t.TempDir()
 			apply(t, newBackend(t, dir), oldState...)
-			ledger, err := os.ReadFile(filepath.Join(dir, ledgerName))
+			ledger, err := os.ReadFile(filepath.Join(dir, live.LedgerName))
 			if err != nil {
 				t.Fatal(err)
 			}
 			b := newBackend(t, dir)
 			steps := 0
-			b.step = func(string) error {
+			b.host.Step = func(string) error {
 				if steps++; steps == at {
 					failed = true
 					return broken
@@ -143,7 +145,7 @@ func TestFailureAtEveryStep(t *testing.T) {
 			if d := cmp.Diff(oldHost, standing(t)); d != "" {
 				t.Errorf("step %d: host (-want +got):\n%s", at, d)
 			}
-			after, err := os.ReadFile(filepath.Join(dir, ledgerName))
+			after, err := os.ReadFile(filepath.Join(dir, live.LedgerName))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -169,7 +171,7 @@ func TestUndoFailsToo(t *testing.T) {
 			t.Fatal(err)
 		}
 		b := newBackend(t, dir)
-		b.step = func(name string) error {
+		b.host.Step = func(name string) error {
 			if strings.HasPrefix(name, "delete") {
 				less := all
 				less[0].Effective &^= 1 << unix.CAP_NET_ADMIN
@@ -298,16 +300,12 @@ func checkHost(t fataler, want []string, theirs map[string]bool, host []string) 
 // taken tells whether the ledger has an entry for a on link.
 func taken(t fataler, dir, a, link string) bool {
 	t.Helper()
-	here, err := readOrigin()
+	states, err := newBackend(t, dir).Observe(context.Background())
 	if err != nil {
 		t.Fatal(err)
 	}
-	l, _, err := store{dir: dir}.load(here)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, e := range l {
-		if e.Addr.String() == a && e.Link == link && !e.Adopted {
+	for _, s := range states {
+		if s.Addr.String() == a && s.Link == link && !s.Adopted {
 			return true
 		}
 	}

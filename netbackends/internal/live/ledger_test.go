@@ -1,15 +1,20 @@
-package iproute
+package live
 
 import (
-	"context"
 	"io/fs"
+	"net"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/stentor-net/stentor/plugins"
 )
+
+var web = plugins.VIP{Name: "web", Addr: netip.MustParseAddr("203.0.113.10"), Link: "lo"}
 
 // TestDamagedLedger: nothing may be guessed from it, and nothing changed.
 func TestDamagedLedger(t *testing.T) {
@@ -33,16 +38,16 @@ func TestDamagedLedger(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			inside(t, "", func() {
 				dir := t.TempDir()
-				path := filepath.Join(dir, ledgerName)
+				path := filepath.Join(dir, LedgerName)
 				if err := os.WriteFile(path, []byte(tt.text), 0o600); err != nil {
 					t.Fatal(err)
 				}
-				err := newBackend(t, dir).Apply(context.Background(), vips(web))
+				err := apply(newHost(t, dir), nil, web)
 				if err == nil || !strings.Contains(err.Error(), tt.say) || !strings.Contains(err.Error(), path) {
 					t.Errorf("error %v\nwant it to say %q and name %s", err, tt.say, path)
 				}
-				if host := standing(t); host != nil {
-					t.Errorf("host: %q", host)
+				if addrs, err := net.InterfaceAddrs(); err != nil || len(addrs) != 2 {
+					t.Errorf("host: %v, %v; want 127.0.0.1 and ::1 alone", addrs, err)
 				}
 			})
 		})
@@ -56,7 +61,7 @@ func TestLedgerIsNoLinkAndNoPipe(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
-			if err := make(filepath.Join(dir, ledgerName)); err != nil {
+			if err := make(filepath.Join(dir, LedgerName)); err != nil {
 				t.Fatal(err)
 			}
 			if _, _, err := (store{dir: dir}).load(origin{}); err == nil {
@@ -69,8 +74,10 @@ func TestLedgerIsNoLinkAndNoPipe(t *testing.T) {
 func TestLedgerMode(t *testing.T) {
 	inside(t, "", func() {
 		dir := t.TempDir()
-		apply(t, newBackend(t, dir), web)
-		st, err := os.Stat(filepath.Join(dir, ledgerName))
+		if err := apply(newHost(t, dir), nil, web); err != nil {
+			t.Fatal(err)
+		}
+		st, err := os.Stat(filepath.Join(dir, LedgerName))
 		if err != nil || st.Mode() != fs.FileMode(0o600) {
 			t.Errorf("%v, %v", st.Mode(), err)
 		}
@@ -90,6 +97,25 @@ func FuzzLedger(f *testing.F) {
 			if !e.Addr.IsGlobalUnicast() || e.Index <= 0 {
 				t.Errorf("entry %+v", e)
 			}
+		}
+	})
+}
+
+// TestKept: after a reboot the ledger knows nothing, and what a file of ours
+// put on the host is ours all the same.
+func TestKept(t *testing.T) {
+	inside(t, "address add 203.0.113.10/32 dev lo\naddress add 203.0.113.11/32 dev lo", func() {
+		dir := t.TempDir()
+		theirs := plugins.VIP{Name: "theirs", Addr: netip.MustParseAddr("203.0.113.11"), Link: "lo"}
+		if err := apply(newHost(t, dir), []plugins.VIP{web}, web, theirs); err != nil {
+			t.Fatal(err)
+		}
+		if err := apply(newHost(t, dir), nil); err != nil {
+			t.Fatal(err)
+		}
+		addrs, err := net.InterfaceAddrs()
+		if err != nil || len(addrs) != 3 || addrs[1].String() != "203.0.113.11/32" {
+			t.Errorf("host: %v, %v; want the foreign 203.0.113.11 to be left, and no more", addrs, err)
 		}
 	})
 }

@@ -1,4 +1,4 @@
-package iproute
+package live
 
 import (
 	"context"
@@ -9,13 +9,13 @@ import (
 	"github.com/stentor-net/stentor/plugins"
 )
 
-// Watch implements plugins.Backend. It reports addresses of the last Apply or
+// Watch reports addresses of the last Apply or
 // Observe that somebody else takes off the host.
-func (b *Backend) Watch(ctx context.Context, changed func(plugins.Change)) error {
+func (h *Host) Watch(ctx context.Context, changed func(plugins.Change)) error {
 	return kernel.WatchGone(ctx, func(p netip.Prefix, index int) {
-		b.mu.Lock()
-		e, ok := b.held[place{p.Addr(), index}]
-		b.mu.Unlock()
+		h.mu.Lock()
+		e, ok := h.held[place{p.Addr(), index}]
+		h.mu.Unlock()
 		if ok {
 			changed(plugins.Change{
 				Object: e.VIP,

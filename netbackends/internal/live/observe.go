@@ -1,7 +1,6 @@
-package iproute
+package live
 
 import (
-	"context"
 	"fmt"
 	"net/netip"
 	"strings"
@@ -10,16 +9,11 @@ import (
 	"github.com/stentor-net/stentor/plugins"
 )
 
-// Observe implements plugins.NetBackend. The Link of a state is the one where
-// the address stands, or belongs when it does not; Drift tells where that is
-// not the link of the config.
-func (b *Backend) Observe(ctx context.Context) ([]plugins.VIPState, error) {
-	s, err := b.look(ctx)
-	if err != nil {
-		return nil, err
-	}
-	defer s.conn.Close()
-	b.hold(s.have)
+// Observe tells what is held and what is adopted. The Link of a state is the
+// one where the address stands, or belongs when it does not; Drift tells where
+// that is not the link of the config.
+func (h *Host) Observe(s *State) []plugins.VIPState {
+	h.hold(s.have)
 	entries := s.have.sorted()
 	states := make([]plugins.VIPState, len(entries))
 	for i, e := range entries {
@@ -34,7 +28,7 @@ func (b *Backend) Observe(ctx context.Context) ([]plugins.VIPState, error) {
 			Drift:   drift(e, at, there, s.now),
 		}
 	}
-	return states, nil
+	return states
 }
 
 // drift says how the host differs from one host address on the wanted link.

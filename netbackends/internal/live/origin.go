@@ -1,4 +1,4 @@
-package iproute
+package live
 
 import (
 	"fmt"

@@ -1,4 +1,4 @@
-package iproute
+package live
 
 import (
 	"errors"
@@ -59,8 +59,8 @@ func (s snapshot) hasHost(p place) bool {
 	return ok && a.Prefix.IsSingleIP()
 }
 
-// change leads from one state to another. Plan prints it, Apply does it.
-type change struct {
+// Change leads from one state to another. Plan prints it, Apply does it.
+type Change struct {
 	adds    []entry
 	adopts  []entry
 	removes []entry
@@ -68,8 +68,8 @@ type change struct {
 }
 
 // diff compares what is wanted with what is there. It changes nothing.
-func diff(want []plugins.VIP, have ledger, now snapshot) (change, error) {
-	c := change{next: make(ledger, len(want))}
+func diff(want []plugins.VIP, have ledger, now snapshot) (Change, error) {
+	c := Change{next: make(ledger, len(want))}
 	named := make(map[netip.Addr]string, len(want))
 	var errs []error
 	for _, v := range want {
@@ -110,12 +110,33 @@ func some(errs []error) error {
 	return errors.Join(errs...)
 }
 
-func check(v plugins.VIP, named map[netip.Addr]string, now snapshot) error {
+// Valid refuses what no host can hold, whatever its state.
+func Valid(want []plugins.VIP) error {
+	named := make(map[netip.Addr]string, len(want))
+	var errs []error
+	for _, v := range want {
+		if err := valid(v, named); err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		named[v.Addr] = v.Name
+	}
+	return some(errs)
+}
+
+func valid(v plugins.VIP, named map[netip.Addr]string) error {
 	if !v.Addr.IsGlobalUnicast() || v.Addr.Zone() != "" || v.Addr.Is4In6() {
 		return fmt.Errorf("VIP %s: %s is no address that hosts can share", v.Name, v.Addr)
 	}
 	if other, ok := named[v.Addr]; ok {
 		return fmt.Errorf("VIP %s: VIP %s has the same address %s", v.Name, other, v.Addr)
+	}
+	return nil
+}
+
+func check(v plugins.VIP, named map[netip.Addr]string, now snapshot) error {
+	if err := valid(v, named); err != nil {
+		return err
 	}
 	if _, ok := now.links[v.Link]; !ok {
 		return fmt.Errorf("VIP %s: there is no link %s on this host (ip link shows all): %w", v.Name, v.Link, plugins.ErrUnavailable)
@@ -144,8 +165,8 @@ func settle(v plugins.VIP, have ledger, now snapshot) entry {
 	return e
 }
 
-// steps puts the change in the order in which Apply goes.
-func (c change) steps() []plugins.Step {
+// Steps puts the change in the order in which Apply goes.
+func (c Change) Steps() []plugins.Step {
 	var steps []plugins.Step
 	for _, part := range []struct {
 		verb    string
@@ -157,4 +178,28 @@ func (c change) steps() []plugins.Step {
 		}
 	}
 	return steps
+}
+
+// Ours are the VIPs that are not adopted, as they stand when all is done:
+// what has to come back after a reboot by our means.
+func (c Change) Ours() []plugins.VIP {
+	var vips []plugins.VIP
+	for _, e := range c.next.sorted() {
+		if !e.Adopted {
+			vips = append(vips, plugins.VIP{Name: e.VIP, Addr: e.Addr, Link: e.Link})
+		}
+	}
+	return vips
+}
+
+// Empty tells whether nothing on the host has to change.
+func (c Change) Empty() bool { return len(c.adds)+len(c.adopts)+len(c.removes) == 0 }
+
+// Missing names what the host lacks or has too much, once a change is done.
+func (c Change) Missing() []string {
+	var all []string
+	for _, s := range (Change{adds: c.adds, removes: c.removes}).Steps() {
+		all = append(all, s.Verb+" "+s.Object)
+	}
+	return all
 }

@@ -1,4 +1,4 @@
-package iproute
+package live
 
 import (
 	"bytes"
@@ -18,7 +18,8 @@ import (
 )
 
 const (
-	ledgerName    = "iproute.json"
+	// LedgerName is the ledger's file in the state folder.
+	LedgerName    = "addresses.json"
 	ledgerVersion = 1
 	// ledgerMax is the most that is read, in bytes: 100,000 addresses take 12 MB.
 	ledgerMax = 16 << 20
@@ -50,7 +51,7 @@ func (e entry) compare(o entry) int {
 	return cmp.Or(cmp.Compare(e.VIP, o.VIP), e.Addr.Compare(o.Addr), cmp.Compare(e.Index, o.Index))
 }
 
-// ledger knows what this backend put on the host and what it found there. A
+// ledger knows what a backend put on the host and what it found there. A
 // kernel address bears no mark of who added it, so without a ledger a foreign
 // one could not be told from ours. A ledger is not changed once it is made.
 type ledger map[place]entry
@@ -73,12 +74,12 @@ type store struct {
 	step func(string) error
 }
 
-func (s store) path() string { return filepath.Join(s.dir, ledgerName) }
+func (s store) path() string { return filepath.Join(s.dir, LedgerName) }
 
 // temp is where a new ledger is written before it takes the old one's place.
 // The name is fixed, so that a crash leaves at most one, and the next save
 // takes it over. The folder is ours alone: nobody plants a link there.
-func (s store) temp() string { return filepath.Join(s.dir, "."+ledgerName+".tmp") }
+func (s store) temp() string { return filepath.Join(s.dir, "."+LedgerName+".tmp") }
 
 // load reads the ledger, if it was written under the same origin: the
 // addresses of another boot or network namespace are gone, and what stands
@@ -182,13 +183,15 @@ func (s store) replace(l ledger, here origin) error {
 	if err != nil {
 		return err
 	}
-	if err := writeSynced(s.temp(), append(b, '\n')); err != nil {
-		return err
+	err = writeSynced(s.temp(), append(b, '\n'))
+	if err == nil {
+		err = s.step("put the ledger in its place")
 	}
-	if err := s.step("put the ledger in its place"); err != nil {
-		return err
+	if err == nil {
+		err = os.Rename(s.temp(), s.path())
 	}
-	if err := os.Rename(s.temp(), s.path()); err != nil {
+	if err != nil {
+		_ = os.Remove(s.temp())
 		return err
 	}
 	return s.syncDir()

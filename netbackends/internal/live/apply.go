@@ -1,4 +1,4 @@
-package iproute
+package live
 
 import (
 	"context"
@@ -10,36 +10,49 @@ import (
 	"github.com/stentor-net/stentor/netbackends/internal/kernel"
 )
 
-// carryOut does a change. The ledger calls an address ours before it is added,
+// CarryOut does a change. The ledger calls an address ours before it is added,
 // and until it is deleted: a crash at any point leaves nothing on the host that
-// the next call would take for foreign. Everything is added before anything is
-// deleted, so an address that moves to another link is never missing.
-func (b *Backend) carryOut(ctx context.Context, s state, c change) error {
-	if len(c.adds) == 0 && len(c.removes) == 0 {
-		if maps.Equal(c.next, s.have) && (len(c.next) > 0) == s.onDisk {
-			return nil
-		}
-		return b.store.save(c.next, s.here)
+// the next call would take for foreign. Then keep, if it is not nil, makes the
+// change last over a reboot; after it addresses are added, and only then
+// deleted, so an address that moves to another link is never missing. When a
+// step fails, those before it are taken back, but for what keep did.
+func (h *Host) CarryOut(ctx context.Context, s *State, c Change, keep func(context.Context) error) error {
+	h.hold(c.next) // what we take off now is no news to Watch
+	if err := h.carryOut(ctx, s, c, keep); err != nil {
+		h.hold(s.have)
+		return err
 	}
+	return nil
+}
+
+func (h *Host) carryOut(ctx context.Context, s *State, c Change, keep func(context.Context) error) error {
 	intent := maps.Clone(c.next)
 	for _, e := range c.removes {
 		intent[e.place()] = e
 	}
-	if !maps.Equal(intent, s.have) {
-		if err := b.store.save(intent, s.here); err != nil {
+	if !maps.Equal(intent, s.stored) || (len(intent) > 0) != s.onDisk {
+		if err := h.store.save(intent, s.here); err != nil {
 			return err
 		}
 	}
 	var done progress
-	if err := b.changeHost(ctx, s.conn, c, &done); err != nil {
-		return b.takeBack(s, done, err)
-	}
-	if next := done.adopt(c.next); !maps.Equal(next, intent) {
-		if err := b.store.save(next, s.here); err != nil {
-			return b.takeBack(s, done, err)
+	if keep != nil {
+		if err := keep(ctx); err != nil {
+			return h.takeBack(s, done, err)
 		}
 	}
-	b.log.Info("addresses changed", "added", len(done.added), "removed", len(c.removes), "adopted", len(c.adopts)+len(done.found))
+	if len(c.adds) == 0 && len(c.removes) == 0 {
+		return nil
+	}
+	if err := h.changeHost(ctx, s.conn, c, &done); err != nil {
+		return h.takeBack(s, done, err)
+	}
+	if next := done.adopt(c.next); !maps.Equal(next, intent) {
+		if err := h.store.save(next, s.here); err != nil {
+			return h.takeBack(s, done, err)
+		}
+	}
+	h.log.Info("addresses changed", "added", len(done.added), "removed", len(c.removes), "adopted", len(c.adopts)+len(done.found))
 	return nil
 }
 
@@ -61,9 +74,9 @@ func (p progress) adopt(l ledger) ledger {
 	return l
 }
 
-func (b *Backend) changeHost(ctx context.Context, conn *kernel.Conn, c change, done *progress) error {
+func (h *Host) changeHost(ctx context.Context, conn *kernel.Conn, c Change, done *progress) error {
 	for _, e := range c.adds {
-		if err := b.before(ctx, "add", e); err != nil {
+		if err := h.before(ctx, "add", e); err != nil {
 			return err
 		}
 		err := conn.Add(linkOf(e), e.Addr)
@@ -77,7 +90,7 @@ func (b *Backend) changeHost(ctx context.Context, conn *kernel.Conn, c change, d
 		}
 	}
 	for _, e := range c.removes {
-		if err := b.before(ctx, "delete", e); err != nil {
+		if err := h.before(ctx, "delete", e); err != nil {
 			return err
 		}
 		err := conn.Delete(linkOf(e), e.Addr)
@@ -92,16 +105,16 @@ func (b *Backend) changeHost(ctx context.Context, conn *kernel.Conn, c change, d
 	return nil
 }
 
-func (b *Backend) before(ctx context.Context, verb string, e entry) error {
+func (h *Host) before(ctx context.Context, verb string, e entry) error {
 	if err := ctx.Err(); err != nil {
 		return fmt.Errorf("VIP %s: %s not done in time: %w", e.VIP, verb, err)
 	}
-	return b.step(verb + " " + e.Addr.String())
+	return h.Step(verb + " " + e.Addr.String())
 }
 
 // takeBack restores host and ledger after cause, which it returns.
-func (b *Backend) takeBack(s state, done progress, cause error) error {
-	before := maps.Clone(s.have)
+func (h *Host) takeBack(s *State, done progress, cause error) error {
+	before := maps.Clone(s.stored)
 	var errs []error
 	for _, e := range done.removed {
 		if err := s.conn.Add(linkOf(e), e.Addr); err != nil && !errors.Is(err, fs.ErrExist) {
@@ -114,7 +127,7 @@ func (b *Backend) takeBack(s state, done progress, cause error) error {
 			errs = append(errs, err)
 		}
 	}
-	if err := b.store.save(before, s.here); err != nil {
+	if err := h.store.save(before, s.here); err != nil {
 		errs = append(errs, err)
 	}
 	if len(errs) > 0 {

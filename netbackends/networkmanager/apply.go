@@ -1,0 +1,178 @@
+package networkmanager
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"github.com/stentor-net/stentor/netbackends/internal/kernel"
+	"github.com/stentor-net/stentor/plugins"
+)
+
+// carryOut does a change.
+func (b *Backend) carryOut(ctx context.Context, s *state, c change) error {
+	if s.ledger.InFlight == s.nm.owner && s.carrier != nil {
+		if err := s.nm.dropCheckpoints(ctx, s.carrier); err != nil {
+			return err
+		}
+	}
+	if !c.quiet() {
+		if err := b.keepEdited(s.facts); err != nil {
+			return err
+		}
+		b.hush(true) // what we do ourselves is no news to Watch
+		defer b.hush(false)
+		if err := b.changeHost(ctx, s, c); err != nil {
+			return err
+		}
+		if c.profile == remove {
+			s.ours = nil
+		} else if s.ours != nil {
+			s.ours.addrs = c.want.addrs
+		}
+	}
+	if !s.ledger.equal(c.next) {
+		if err := b.step("save the ledger"); err != nil {
+			return err
+		}
+		if err := b.store.save(c.next); err != nil {
+			return err
+		}
+		s.ledger = c.next
+	}
+	b.follow(s.facts)
+	return nil
+}
+
+func (b *Backend) changeHost(ctx context.Context, s *state, c change) error {
+	guard, err := b.guard(ctx, s, c)
+	if err != nil {
+		return err
+	}
+	err = b.changeProfile(ctx, s, c)
+	if err == nil && (c.profile == update || c.live != keep) {
+		err = b.verify(ctx, s, c)
+	}
+	if err != nil {
+		return b.takeBack(ctx, s, c, guard, err)
+	}
+	if guard != nil {
+		if err := s.nm.destroy(ctx, guard); err != nil {
+			return b.takeBack(ctx, s, c, guard, err)
+		}
+	}
+	for _, stray := range c.strays {
+		if err := b.drop(ctx, s, stray); err != nil {
+			return err
+		}
+	}
+	b.log.Info("NetworkManager holds the addresses", "device", s.device.link, "addresses", len(c.want.addrs))
+	return nil
+}
+
+// keepEdited saves what --force is about to overwrite.
+func (b *Backend) keepEdited(f facts) error {
+	all := f.strays
+	if f.ours != nil {
+		all = append(slices.Clone(all), *f.ours)
+	}
+	for _, p := range all {
+		if !p.edited {
+			continue
+		}
+		if err := b.store.keepEdited(p.text.bytes()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (b *Backend) changeProfile(ctx context.Context, s *state, c change) error {
+	switch c.profile {
+	case add:
+		if err := b.step("add the profile"); err != nil {
+			return err
+		}
+		p, err := s.nm.add(ctx, c.want)
+		if err != nil {
+			return err
+		}
+		s.ours = &p
+	case update:
+		if err := b.step("change the profile"); err != nil {
+			return err
+		}
+		if err := s.nm.update(ctx, *s.ours, c.want); err != nil {
+			return err
+		}
+	case remove:
+		return b.drop(ctx, s, *s.ours)
+	}
+	switch c.live {
+	case activate:
+		if err := b.step("activate the profile"); err != nil {
+			return err
+		}
+		return s.device.explain(s.nm.activate(ctx, *s.ours, s.carrier), s.nm.version)
+	case reapply:
+		if err := b.step("reapply the profile"); err != nil {
+			return err
+		}
+		return s.nm.reapply(ctx, s.carrier)
+	}
+	return nil
+}
+
+// explain says what to do when the kernel has no such devices: NetworkManager
+// passes on the kernel's "Operation not supported".
+func (d device) explain(err error, v version) error {
+	if err == nil || !d.own() || !strings.Contains(err.Error(), "Failed to create") {
+		return err
+	}
+	fix := "load the kernel module: modprobe " + d.kind
+	if v.atLeast(loopbackSince) {
+		fix += `; or use lo: device = "lo" in [backend.networkmanager]`
+	}
+	return fmt.Errorf("%w: this kernel makes no %s devices; %s (%w)", err, d.kind, fix, plugins.ErrUnsupported)
+}
+
+// drop deletes a profile of ours and waits until its addresses are gone.
+func (b *Backend) drop(ctx context.Context, s *state, p stored) error {
+	if err := b.step("delete the profile"); err != nil {
+		return err
+	}
+	if err := s.nm.remove(ctx, p); err != nil {
+		return err
+	}
+	own := p.link != loopback.link
+	left := func() ([]netip.Addr, error) {
+		now, err := takeSnapshot(s.conn)
+		s.kernel = now
+		_, there := now.links[p.link]
+		return slices.DeleteFunc(slices.Clone(p.addrs), func(a netip.Addr) bool { return !now.has(a, p.link) || own && !there }), err
+	}
+	err := poll(ctx, b.settle, func() (bool, error) {
+		rest, err := left()
+		_, there := s.kernel.links[p.link]
+		return len(rest) == 0 && !(own && there), err
+	})
+	if err == nil || !errors.Is(err, errSlow) {
+		return err
+	}
+	// NetworkManager let go of the device without cleaning it.
+	rest, err := left()
+	if err != nil {
+		return err
+	}
+	var errs []error
+	for _, a := range rest {
+		errs = append(errs, s.conn.Delete(kernel.Link{Name: p.link, Index: s.kernel.links[p.link].Index}, a))
+	}
+	if _, there := s.kernel.links[p.link]; own && there {
+		errs = append(errs, fmt.Errorf("NetworkManager deleted %s and left its device: ip link delete %s", p, p.link))
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,91 @@
+package networkmanager
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"github.com/stentor-net/stentor/plugins"
+)
+
+// Observe implements plugins.NetBackend. The Link of a state is the one where
+// the address stands, or belongs when it does not.
+func (b *Backend) Observe(ctx context.Context) ([]plugins.VIPState, error) {
+	if b.root != "" {
+		return b.image().observe()
+	}
+	s, err := b.look(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer s.close()
+	return s.states(), nil
+}
+
+// entries are the adopted addresses and those of our profile.
+func (f facts) entries() []entry {
+	var all []entry
+	for _, e := range f.ledger.VIPs {
+		if e.Adopted {
+			all = append(all, e)
+		}
+	}
+	if f.ours != nil {
+		for _, a := range f.ours.addrs {
+			all = append(all, entry{VIP: f.ledger.name(a), Addr: a, Link: f.device.link})
+		}
+	}
+	slices.SortFunc(all, func(a, b entry) int { return strings.Compare(a.VIP, b.VIP) })
+	return all
+}
+
+func (f facts) states() []plugins.VIPState {
+	var all []plugins.VIPState
+	for _, e := range f.entries() {
+		all = append(all, f.state(e))
+	}
+	return all
+}
+
+func (f facts) state(e entry) plugins.VIPState {
+	there := f.kernel.has(e.Addr, e.Link)
+	if e.Adopted {
+		there = slices.ContainsFunc(f.kernel.addrs[e.Addr], func(at standing) bool { return at.link == e.Link })
+	}
+	return plugins.VIPState{
+		VIP:     plugins.VIP{Name: e.VIP, Addr: e.Addr, Link: e.Link},
+		OnHost:  there,
+		Adopted: e.Adopted,
+		Drift:   f.drift(e, there),
+	}
+}
+
+// drift says how host or profile differ from one address that we set up.
+func (f facts) drift(e entry, there bool) string {
+	var say []string
+	if !there {
+		say = append(say, fmt.Sprintf("%s is gone from %s", hostLength(e.Addr), e.Link))
+	}
+	for _, at := range f.kernel.addrs[e.Addr] {
+		switch {
+		case at.link != e.Link:
+			say = append(say, "it stands on "+at.link+" too")
+		case e.Adopted && at.bits != e.Addr.BitLen():
+			say = append(say, fmt.Sprintf("it stands on %s as %s", at.link, netip.PrefixFrom(e.Addr, at.bits)))
+		}
+	}
+	if e.Adopted {
+		return strings.Join(say, "; ")
+	}
+	switch {
+	case f.ours.edited:
+		say = append(say, f.ours.String()+" was edited by somebody")
+	case !f.ours.persistent():
+		say = append(say, f.ours.String()+" is not on disk as it is in memory, and would be lost by a reboot")
+	case !f.active():
+		say = append(say, f.ours.String()+" is not active")
+	}
+	return strings.Join(say, "; ")
+}
