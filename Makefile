@@ -19,6 +19,11 @@ test: ## everything, with what it needs from Debian's packages
 	$(GO) vet ./...
 	$(GO) run ./contrib/testrun -timeout 20m ./...
 
+.PHONY: test-hosts
+test-hosts: ## every network stack on every release of Debian, and virtual machines
+	contrib/testrun/install qemu-system-x86 e2fsprogs
+	STENTOR_TEST_HOSTS=all $(GO) run ./contrib/testrun -timeout 60m ./contrib/hosts/...
+
 .PHONY: bench
 bench: build ## start, stop, reload, 10,000 VIPs and memory, beside other speakers
 	$(GO) run ./contrib/bench -binary bin/stentor

@@ -1,0 +1,65 @@
+// Package plugintest tells whether a backend keeps the promises of package plugins.
+//
+// The suite is a list of cases, each of which holds one promise, and needs
+// nothing of package testing: TestNet runs it under go test, RunNet anywhere.
+// It makes no difference to it whether a backend is called directly or over
+// gRPC.
+package plugintest
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+)
+
+// Limits of one call. Core's own are of the same order.
+const (
+	// callTime is for a call that has work to do.
+	callTime = 30 * time.Second
+	// endTime is what a call may take to return once its context has ended. A
+	// good one takes milliseconds; the rest is for a busy machine.
+	endTime = 2 * time.Second
+)
+
+// Result is the outcome of one case.
+type Result struct {
+	Case    string // its name, in words parted by hyphens
+	Promise string // what the case holds the backend to
+	Err     error  // nil: kept
+}
+
+// String is one line, and what is wrong below it.
+func (r Result) String() string {
+	if r.Err == nil {
+		return "ok    " + r.Case
+	}
+	return fmt.Sprintf("FAIL  %s: %s\n      %s", r.Case, r.Promise, strings.ReplaceAll(r.Err.Error(), "\n", "\n      "))
+}
+
+// TestNet runs the suite, each case as a subtest.
+func TestNet(t *testing.T, under Net) {
+	for _, c := range netCases {
+		t.Run(c.name, func(t *testing.T) {
+			if r := runNetCase(context.Background(), under, c); r.Err != nil {
+				t.Errorf("promise: %s\n%v", r.Promise, r.Err)
+			}
+		})
+	}
+}
+
+// RunNet runs the suite and reports each case when it is done. It tells
+// whether all promises were kept. It stops early when ctx ends.
+func RunNet(ctx context.Context, under Net, report func(Result)) bool {
+	kept := true
+	for _, c := range netCases {
+		if ctx.Err() != nil {
+			return false
+		}
+		r := runNetCase(ctx, under, c)
+		kept = kept && r.Err == nil
+		report(r)
+	}
+	return kept
+}
