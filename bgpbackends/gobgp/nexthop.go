@@ -11,7 +11,7 @@ type hop struct {
 	why  string     // why there is none; the route is not sent then
 }
 
-// ownHop finds the next hop for a family (4 or 6) on this session.
+// ownHop finds the next hop for a family (4 or 6) on the session.
 //
 // GoBGP puts the session's own address, whatever its family: an IPv6 next hop
 // for an IPv4 prefix even to peers that did not offer RFC 8950, and an IPv4
@@ -48,7 +48,7 @@ func (s *session) crossFamily(routes map[netip.Prefix]route) bool {
 	return false
 }
 
-// sends tells whether a route goes out on this session once it is up, and if
+// sends tells whether a route goes out on the session once it is up, and if
 // not although it should, why.
 func (s *session) sends(r route) (ok bool, why string) {
 	if !r.isTold(s.peer.Addr) {

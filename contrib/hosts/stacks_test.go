@@ -60,7 +60,9 @@ func stacks() []stack {
 }
 
 // everything tells that $STENTOR_TEST_HOSTS asks for all there is.
-func everything() bool { return slices.Contains(strings.Fields(os.Getenv("STENTOR_TEST_HOSTS")), "all") }
+func everything() bool {
+	return slices.Contains(strings.Fields(os.Getenv("STENTOR_TEST_HOSTS")), "all")
+}
 
 // selected are those that $STENTOR_TEST_HOSTS asks for: "core" (the default),
 // "all", or a list as "trixie/netplan bookworm/nm".
