@@ -139,6 +139,31 @@ func TestSourceLine(t *testing.T) {
 	}
 }
 
+// TestNoFolder: a source-directory line names a folder that nobody has made
+// yet, as ifupdown-ng has it out of the box.
+func TestNoFolder(t *testing.T) {
+	root := t.TempDir()
+	const theirs = "auto lo\niface lo inet loopback\nsource-directory /etc/network/interfaces.d\n"
+	if err := errors.Join(os.Chmod(root, 0o755), os.MkdirAll(filepath.Join(root, "etc/network"), 0o755),
+		os.WriteFile(filepath.Join(root, interfaces), []byte(theirs), 0o644)); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if err := backend(t, root, false).Apply(context.Background(), want); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := os.Stat(filepath.Join(root, own)); err != nil {
+		t.Error(err)
+	}
+	if err := backend(t, root, false).Apply(context.Background(), nil); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(filepath.Join(root, own)); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("our file after none: %v", err)
+	}
+}
+
 func TestNoInterfaces(t *testing.T) {
 	root := t.TempDir()
 	if err := os.Chmod(root, 0o755); err != nil {

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
 	"strings"
 
@@ -71,9 +72,12 @@ func (s *stack) Files(_ context.Context, vips []plugins.VIP) ([]hostfile.Want, e
 		return nil, fmt.Errorf("%s does not read %s, so the addresses would be lost at the next reboot: add this line to it\n\t%s"+
 			"or set add_source_line = true in [backend.ifupdown]: %w", interfaces, own, sourceLine, plugins.ErrForeign)
 	}
+	// A source-directory line may name a folder that is not there yet.
+	_, err = fs.Stat(s.files, path.Dir(own)[1:])
+	missing := errors.Is(err, fs.ErrNotExist)
 	// Ours comes first: a source line without its file is harmless, but the
 	// way back is shorter.
-	return append([]hostfile.Want{{Path: own, Mode: mode, Body: render(vips, !l.autoLo)}}, wants...), nil
+	return append([]hostfile.Want{{Path: own, Mode: mode, Body: render(vips, !l.autoLo), OwnFolder: missing}}, wants...), nil
 }
 
 // Check implements dropin.Stack. It has ifquery read our file alone: a stanza
