@@ -155,7 +155,7 @@ var errNobody = errors.New("no daemon")
 func (c *Client) unreachable(err error) error {
 	switch {
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ECONNREFUSED):
-		return &noDaemon{&Error{Kind: KindRefused, Message: fmt.Sprintf("no daemon answers on %s; start it with: systemctl start stentor (or: stentor run)", c.socket)}}
+		return &noDaemon{&Error{Kind: KindRefused, Message: fmt.Sprintf("no daemon answers on %s; start it with: stentor run", c.socket)}}
 	case len(c.socket) > maxPath:
 		return &Error{Kind: KindRefused, Message: fmt.Sprintf("%s is longer than %d bytes, the most that a socket's path may have (unix(7))", c.socket, maxPath)}
 	case errors.Is(err, fs.ErrPermission):
@@ -163,7 +163,7 @@ func (c *Client) unreachable(err error) error {
 	case errors.Is(err, context.Canceled):
 		return err
 	case errors.Is(err, context.DeadlineExceeded):
-		return &Error{Kind: KindRefused, Message: fmt.Sprintf("the daemon on %s does not answer; look at: journalctl -u stentor", c.socket)}
+		return &Error{Kind: KindRefused, Message: fmt.Sprintf("the daemon on %s does not answer; look at its log, and restart it", c.socket)}
 	default:
 		return &Error{Kind: KindRefused, Message: fmt.Sprintf("lost the daemon on %s: %v", c.socket, err)}
 	}

@@ -175,7 +175,7 @@ func sameBackends(old, cfg *config.Config) error {
 	slices.Sort(what)
 	what = slices.Compact(what)
 	return &control.Error{Kind: control.KindConfig, Message: "a reload can't change " + strings.Join(what, ", ") +
-		"; nothing was changed. Restart instead: systemctl restart stentor"}
+		"; nothing was changed. Restart the daemon instead"}
 }
 
 func same(a, b any) bool { return reflect.DeepEqual(a, b) }

@@ -117,7 +117,7 @@ func TestReload(t *testing.T) {
 	refusals := map[string]struct{ text, mention string }{
 		"a mistake":       {strings.Replace(sound, "primary", "primry", 1), `:11:8: role can't be "primry"`},
 		"no TOML":         {"[bgp", o.Config + ":1:"},
-		"another backend": {strings.Replace(sound, "fakebgp", "otherbgp", 1), "systemctl restart stentor"},
+		"another backend": {strings.Replace(sound, "fakebgp", "otherbgp", 1), "Restart the daemon instead"},
 	}
 	for name, r := range refusals {
 		write(t, o.Config, r.text)
