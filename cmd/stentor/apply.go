@@ -61,6 +61,9 @@ func (a *app) applyByDaemon(ctx context.Context, wait time.Duration) error {
 	for _, w := range done.Warnings {
 		fmt.Fprintln(a.talk, w)
 	}
+	for _, n := range done.Notes {
+		fmt.Fprintln(a.talk, n)
+	}
 	raw, err := a.client().Converged(ctx, done.Generation, wait)
 	if err != nil {
 		return err

@@ -21,6 +21,9 @@ nothing; what a change does not touch does not flap.`,
 			for _, w := range done.Warnings {
 				fmt.Fprintln(a.talk, w)
 			}
+			for _, n := range done.Notes {
+				fmt.Fprintln(a.talk, n)
+			}
 			fmt.Fprintf(a.out, "reloaded: generation %d\n", done.Generation)
 			return nil
 		},

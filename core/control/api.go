@@ -45,6 +45,7 @@ type UndrainRequest struct {
 type Reloaded struct {
 	Generation int              `json:"generation"`
 	Warnings   []config.Finding `json:"warnings"`
+	Notes      []string         `json:"notes,omitempty"` // what happens now that people should know
 }
 
 // Diff is what the config on disk would change.

@@ -45,6 +45,10 @@ type Daemon struct {
 	drains *reconcile.DrainStore
 
 	reload sync.Mutex // one reload at a time
+
+	speakers  []plugins.BGPBackend // all that were opened; they are closed at the end
+	recording sync.Mutex           // guards the next
+	outliving *outliving
 }
 
 // Run works until ctx ends, which withdraws every route and waits until the
@@ -69,11 +73,15 @@ func Run(ctx context.Context, o Options, hurry <-chan struct{}, reloads <-chan o
 		return Locate(cfg, err)
 	}
 	defer closeBackend(o.Log, network, hurry)
-	speaker, err := o.Registry.OpenBGP(ctx, cfg.BGP.Backend, cfg.Backends)
+	defer func() {
+		for _, b := range d.speakers {
+			closeBackend(o.Log, b, hurry)
+		}
+	}()
+	speaker, earlier, err := d.openSpeakers(ctx, cfg)
 	if err != nil {
-		return Locate(cfg, err)
+		return err
 	}
-	defer closeBackend(o.Log, speaker, hurry)
 	kernel, err := host.Open()
 	if err != nil {
 		return err
@@ -83,7 +91,7 @@ func Run(ctx context.Context, o Options, hurry <-chan struct{}, reloads <-chan o
 		return &control.Error{Kind: control.KindRefused, Message: err.Error()}
 	}
 	d.loop = reconcile.New(reconcile.Options{
-		Net: network, NetWhy: why, BGP: speaker, Host: kernel, Drains: d.drains,
+		Net: network, NetWhy: why, BGP: speaker, Earlier: earlier, Left: d.left, Host: kernel, Drains: d.drains,
 		Log: o.Log, Version: o.Version, DeriveRouterID: RouterID,
 	}, cfg)
 	o.Log.Info("starting", "version", o.Version, "network", network.Info().Name, "why", why, "bgp", speaker.Info().Name,
@@ -128,7 +136,7 @@ func (d *Daemon) hangups(ctx context.Context, reloads <-chan os.Signal) {
 }
 
 // Reload takes over the config on disk if it is valid, and else changes nothing.
-func (d *Daemon) Reload(context.Context) (control.Reloaded, error) {
+func (d *Daemon) Reload(ctx context.Context) (control.Reloaded, error) {
 	d.reload.Lock()
 	defer d.reload.Unlock()
 	notifyReloading()
@@ -138,14 +146,17 @@ func (d *Daemon) Reload(context.Context) (control.Reloaded, error) {
 		return control.Reloaded{}, err
 	}
 	old, generation := d.loop.Config()
-	if err := sameBackends(old, cfg); err != nil {
+	if err := d.sameBackends(old, cfg); err != nil {
+		return control.Reloaded{}, err
+	}
+	if err := d.swap(ctx, cfg); err != nil {
 		return control.Reloaded{}, err
 	}
 	if !sameConfig(old, cfg) {
 		generation = d.loop.SetConfig(cfg)
 		d.Log.Info("took over a new config", "generation", generation, "vips", len(cfg.VIPs), "peers", len(cfg.BGP.Peers))
 	}
-	return control.Reloaded{Generation: generation, Warnings: append([]config.Finding{}, warnings...)}, nil
+	return control.Reloaded{Generation: generation, Warnings: append([]config.Finding{}, warnings...), Notes: notes(old, cfg)}, nil
 }
 
 // sameConfig reports whether two configs say the same, wherever they say it.
@@ -153,18 +164,16 @@ func sameConfig(a, b *config.Config) bool {
 	return reflect.DeepEqual(a.Network, b.Network) && reflect.DeepEqual(a.BGP, b.BGP) && reflect.DeepEqual(a.VIPs, b.VIPs)
 }
 
-// sameBackends refuses what only a restart can change.
-func sameBackends(old, cfg *config.Config) error {
+// sameBackends refuses what only a restart can change: the network backend,
+// and the tables of backends that have read theirs.
+func (d *Daemon) sameBackends(old, cfg *config.Config) error {
 	var what []string
 	if old.Network.Backend != cfg.Network.Backend {
 		what = append(what, "[network] backend")
 	}
-	if old.BGP.Backend != cfg.BGP.Backend {
-		what = append(what, "[bgp] backend")
-	}
 	for _, tables := range []map[string]map[string]any{old.Backends, cfg.Backends} { // one may be gone
 		for name := range tables {
-			if !maps.EqualFunc(old.Backends[name], cfg.Backends[name], same) {
+			if d.Registry.Configured(name) && !maps.EqualFunc(old.Backends[name], cfg.Backends[name], same) {
 				what = append(what, "[backend."+name+"]")
 			}
 		}
@@ -187,13 +196,19 @@ func (d *Daemon) Diff(ctx context.Context) (control.Diff, error) {
 		return control.Diff{}, err
 	}
 	old, _ := d.loop.Config()
-	if err := sameBackends(old, cfg); err != nil {
+	d.reload.Lock()
+	defer d.reload.Unlock()
+	if err := d.sameBackends(old, cfg); err != nil {
+		return control.Diff{}, err
+	}
+	speaker, err := d.openSpeaker(ctx, cfg, cfg.BGP.Backend)
+	if err != nil {
 		return control.Diff{}, err
 	}
 	if d.loop.Status() == nil {
 		return control.Diff{}, errors.New("the daemon has not looked at the host yet; try again")
 	}
-	network, bgp, err := d.loop.Plan(ctx, cfg)
+	network, bgp, err := d.loop.Plan(ctx, cfg, speaker)
 	return control.Diff{Network: control.Steps(network), BGP: control.Steps(bgp)}, err
 }
 

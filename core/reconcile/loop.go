@@ -10,6 +10,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/stentor-net/stentor/core/config"
 	"github.com/stentor-net/stentor/core/host"
 	"github.com/stentor-net/stentor/core/status"
@@ -39,9 +41,14 @@ type Host interface {
 
 // Options are what a Loop works with.
 type Options struct {
-	Net     plugins.NetBackend
-	NetWhy  string // why that one, for status
-	BGP     plugins.BGPBackend
+	Net    plugins.NetBackend
+	NetWhy string // why that one, for status
+	BGP    plugins.BGPBackend
+	// Earlier is a speaker that outlived an earlier run and may still have the
+	// peers; nil if there is none.
+	Earlier plugins.BGPBackend
+	// Left, if not nil, is told the name of each speaker that holds nothing any more.
+	Left    func(name string)
 	Host    Host
 	Drains  *DrainStore
 	Log     *slog.Logger
@@ -54,25 +61,28 @@ type Options struct {
 type Loop struct {
 	Options
 	net *actor[[]plugins.VIP, []plugins.VIPState]
-	bgp *actor[plugins.Speaker, plugins.SpeakerState]
 
-	wakeup chan struct{}
-	// lookNet and lookBGP: that backend says that something moved.
-	lookNet, lookBGP atomic.Bool
+	wakeup  chan struct{}
+	lookNet atomic.Bool // the network backend says that something moved
 
 	passes     atomic.Uint64
-	mu         sync.Mutex // guards the next two
+	mu         sync.Mutex // guards the next five; the loop alone changes the speakers
 	config     *config.Config
 	generation int
+	bgp        *speaker
+	leaving    *speaker           // hands its peers over to bgp; nil most of the time
+	next       plugins.BGPBackend // shall have the peers; nil: no change
 
 	// The rest belongs to the goroutine of Run.
 	routerID  netip.Addr // derived once: another uplink address must not reset every session
 	held      map[netip.Addr]bool
 	lost      map[netip.Addr]*loss
-	exposed   Exposure
+	hand      *handover // while there is a leaving speaker
+	failed    string    // why the last handover was turned back
 	lastCheck time.Time
 	netLookAt time.Time // when to ask the network backend about its last hint; zero: no need
 	board     *board
+	watchers  sync.WaitGroup
 }
 
 // loss is an address that the kernel held and does not hold now.
@@ -86,9 +96,9 @@ func New(o Options, c *config.Config) *Loop {
 	return &Loop{
 		Options: o,
 		net:     newActor(o.Net, slices.Equal[[]plugins.VIP], func(want []plugins.VIP) int { return len(want) }),
-		bgp:     newActor(o.BGP, sameSpeaker, func(want plugins.Speaker) int { return len(want.Announcements) }),
+		bgp:     newSpeaker(o.BGP),
 		wakeup:  make(chan struct{}, 1), config: c, generation: 1,
-		held: map[netip.Addr]bool{}, lost: map[netip.Addr]*loss{}, exposed: Exposure{},
+		held: map[netip.Addr]bool{}, lost: map[netip.Addr]*loss{},
 		board: newBoard(),
 	}
 }
@@ -138,11 +148,13 @@ func (l *Loop) Run(ctx context.Context, hurry <-chan struct{}) error {
 	}
 	calls, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
-	var watchers sync.WaitGroup
-	watchers.Go(func() { l.watch(calls, "network", l.Net, &l.lookNet) })
-	watchers.Go(func() { l.watch(calls, "bgp", l.BGP, &l.lookBGP) })
-	defer watchers.Wait()
+	defer l.watchers.Wait()
 	defer cancel()
+	l.watchers.Go(func() { l.watch(calls, "network", l.Net, &l.lookNet) })
+	l.startWatch(calls, l.bgp)
+	if l.Earlier != nil {
+		l.resume(calls)
+	}
 
 	timer := time.NewTimer(0)
 	defer timer.Stop()
@@ -173,6 +185,11 @@ func rest(ctx context.Context, worked time.Duration) {
 	case <-ctx.Done():
 	case <-time.After(min(2*worked, restMax)):
 	}
+}
+
+func (l *Loop) startWatch(ctx context.Context, s *speaker) {
+	ctx, s.unwatch = context.WithCancel(ctx)
+	l.watchers.Go(func() { l.watch(ctx, s.name(), s.bgp, &s.look) })
 }
 
 // watch turns a backend's hints into passes, for as long as ctx lasts.
@@ -210,40 +227,24 @@ func (l *Loop) pass(ctx context.Context, now time.Time) time.Time {
 	})
 	next := earlier(want.Wake, l.markDirty(cfg.Network.HoldDown, now))
 
-	// Until the speaker was seen once, nothing may leave the host: a driven
+	// Until each speaker was seen once, nothing may leave the host: a driven
 	// daemon can be announcing what an earlier run of ours asked for.
+	shares, at := l.divide(ctx, now, want.Speaker)
+	next = earlier(next, at)
 	hostWant, lingering := want.Host, 0
-	if l.bgp.observed {
-		hostWant, lingering = Order(want.Host, l.net.seen, l.exposed)
+	if exposed, seen := l.exposure(); seen {
+		hostWant, lingering = Order(want.Host, l.net.seen, exposed)
 	} else if l.net.observed {
 		hostWant = union(want.Host, l.net.seen)
 	}
-	if lingering > 0 && !l.bgp.busy {
-		if at := l.bgp.lastAt.Add(lingerEvery); now.Before(at) {
-			next = earlier(next, at)
-		} else {
-			l.bgp.dirty = true
-		}
-	}
 
-	// The speaker goes first: a withdrawal waits for nothing.
-	urgent := withdraws(l.bgp.tried, want.Speaker)
-	if l.bgp.busy && urgent {
-		l.bgp.cancel()
+	// The speakers go first: a withdrawal waits for nothing.
+	for i, s := range l.speakers() {
+		next = earlier(next, l.drive(ctx, now, s, shares[i], lingering > 0))
 	}
-	run, at := l.bgp.due(now, want.Speaker)
-	// While thousands of addresses are being put on the host, their routes
-	// need not go out one by one.
-	if gather := l.bgp.since.Add(gatherFor); run && l.net.busy && !urgent && now.Before(gather) {
-		run, at = false, gather
-	}
-	if run {
-		l.exposed.before(want.Speaker)
-		l.bgp.start(ctx, now, want.Speaker, l.Wake)
-	}
-	next = earlier(next, at)
 	if !holding || !l.net.wants(hostWant) { // the end of the hold-down wakes us
-		if run, at = l.net.due(now, hostWant); run {
+		run, at := l.net.due(now, hostWant)
+		if run {
 			l.net.start(ctx, now, hostWant, l.Wake)
 		}
 		next = earlier(next, at)
@@ -254,11 +255,40 @@ func (l *Loop) pass(ctx context.Context, now time.Time) time.Time {
 	return next
 }
 
+// drive calls a speaker for its share, if it is time for that. It gives the
+// time when it has more to do.
+func (l *Loop) drive(ctx context.Context, now time.Time, s *speaker, share plugins.Speaker, lingering bool) (next time.Time) {
+	if lingering && !s.busy {
+		if at := s.lastAt.Add(lingerEvery); now.Before(at) {
+			next = at
+		} else {
+			s.dirty = true
+		}
+	}
+	urgent := withdraws(s.tried, share)
+	if s.busy && urgent {
+		s.cancel()
+	}
+	run, at := s.due(now, share)
+	// While thousands of addresses are being put on the host, their routes
+	// need not go out one by one.
+	if gather := s.since.Add(gatherFor); run && l.net.busy && !urgent && now.Before(gather) {
+		run, at = false, gather
+	}
+	if run {
+		s.exposed.before(share)
+		s.start(ctx, now, share, l.Wake)
+	}
+	return earlier(next, at)
+}
+
 // markDirty has the backends looked at that ask for it, and now and then both.
 // It gives the time when it has more to do.
 func (l *Loop) markDirty(holdDown time.Duration, now time.Time) time.Time {
-	if l.lookBGP.Swap(false) {
-		l.bgp.dirty = true
+	for _, s := range l.speakers() {
+		if s.look.Swap(false) {
+			s.dirty = true
+		}
 	}
 	// The backend may see a flap before the kernel's view does: what it
 	// reports is looked at when a flap would be over.
@@ -269,21 +299,26 @@ func (l *Loop) markDirty(holdDown time.Duration, now time.Time) time.Time {
 		l.net.dirty, l.netLookAt = true, time.Time{}
 	}
 	if now.Sub(l.lastCheck) >= checkEvery {
-		l.bgp.dirty, l.net.dirty, l.lastCheck = true, true, now
+		for _, s := range l.speakers() {
+			s.dirty = true
+		}
+		l.net.dirty, l.lastCheck = true, now
 	}
 	return earlier(l.netLookAt, l.lastCheck.Add(checkEvery))
 }
 
 // collect takes in what finished calls found.
 func (l *Loop) collect(now time.Time) {
-	select {
-	case o := <-l.bgp.done:
-		l.bgp.finish(now, o)
-		if l.bgp.err == nil {
-			l.exposed = after(o.want, o.seen)
+	for _, s := range l.speakers() {
+		select {
+		case o := <-s.done:
+			s.finish(now, o)
+			if s.err == nil {
+				s.exposed = after(o.want, o.seen)
+			}
+			l.report(s.name(), o.changed, s.err, s.retry)
+		default:
 		}
-		l.report("bgp", o.changed, l.bgp.err, l.bgp.retry)
-	default:
 	}
 	select {
 	case o := <-l.net.done:
@@ -379,16 +414,25 @@ func (l *Loop) stop(ctx context.Context, hurry <-chan struct{}) {
 		case <-ctx.Done():
 		}
 	}()
-	l.bgp.abandon()
+	for _, s := range l.speakers() {
+		s.abandon()
+	}
 	l.net.abandon()
 	cfg, _ := l.Config()
 	if cfg.BGP.OnExit == config.OnExitKeep {
 		l.Log.Info("leaving the routes announced, as on_exit = \"keep\" says")
 		return
 	}
-	if err := l.BGP.Apply(ctx, plugins.Speaker{}); err != nil {
+	var goodbyes errgroup.Group
+	for _, s := range l.speakers() {
+		goodbyes.Go(func() error { return s.bgp.Apply(ctx, plugins.Speaker{}) })
+	}
+	if err := goodbyes.Wait(); err != nil {
 		l.Log.Error("not every route could be withdrawn before the stop", "error", err)
 		return
+	}
+	for _, s := range l.speakers() {
+		l.left(s)
 	}
 	l.Log.Info("withdrew every route", "vips", len(cfg.VIPs), "peers", len(cfg.BGP.Peers))
 }

@@ -2,6 +2,7 @@ package reconcile
 
 import (
 	"context"
+	"fmt"
 	"maps"
 	"net/netip"
 	"time"
@@ -11,8 +12,9 @@ import (
 	"github.com/stentor-net/stentor/plugins"
 )
 
-// Plan tells what c would change, once its addresses are on the host.
-func (l *Loop) Plan(ctx context.Context, c *config.Config) (network, bgp plugins.Plan, err error) {
+// Plan tells what c would change, once its addresses are on the host, with b
+// as the speaker.
+func (l *Loop) Plan(ctx context.Context, c *config.Config, b plugins.BGPBackend) (network, bgp plugins.Plan, err error) {
 	routerID := c.BGP.RouterID
 	if !routerID.IsValid() {
 		if routerID, err = netip.ParseAddr(l.Status().BGP.RouterID); err != nil {
@@ -23,7 +25,20 @@ func (l *Loop) Plan(ctx context.Context, c *config.Config) (network, bgp plugins
 	if network, err = l.net.plan(ctx, want.Host); err != nil {
 		return network, bgp, err
 	}
-	bgp, err = l.bgp.plan(ctx, want.Speaker)
+	l.mu.Lock()
+	present, all := l.bgp, l.speakers()
+	l.mu.Unlock()
+	plan := b.Plan
+	for _, s := range all {
+		if s.bgp == b {
+			plan = s.plan
+		}
+	}
+	bgp, err = plan(ctx, want.Speaker)
+	if err == nil && b != present.bgp {
+		swap := plugins.Step{Verb: "change", Object: "BGP backend", Diff: fmt.Sprintf("%s -> %s, peer by peer", present.name(), b.Info().Name)}
+		bgp.Steps = append([]plugins.Step{swap}, bgp.Steps...)
+	}
 	return network, bgp, err
 }
 

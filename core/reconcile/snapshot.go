@@ -20,10 +20,10 @@ func (l *Loop) snapshot(cfg *config.Config, generation int, view host.View, want
 	s := &status.Status{
 		Version: l.Version, Generation: generation,
 		Network: status.Network{Backend: l.Net.Info().Name, Why: l.NetWhy},
-		BGP:     status.BGP{Backend: l.BGP.Info().Name, ASN: cfg.BGP.ASN, RouterID: want.Speaker.RouterID.String()},
+		BGP:     status.BGP{Backend: l.bgp.name(), ASN: cfg.BGP.ASN, RouterID: want.Speaker.RouterID.String()},
 		VIPs:    []status.VIP{}, Peers: []status.Peer{}, Problems: []status.Problem{},
 	}
-	told := toldBy(l.bgp.seen)
+	told := toldBy(l.sessions())
 	for _, v := range cfg.VIPs {
 		s.VIPs = append(s.VIPs, l.vip(cfg, view, v, want.Verdicts[v.Name], told[v.Prefix]))
 	}
@@ -35,7 +35,7 @@ func (l *Loop) snapshot(cfg *config.Config, generation int, view host.View, want
 			Message: fmt.Sprintf("%d removed addresses stay on the host until the peers have been sent their withdrawal", lingering)})
 	}
 	slices.SortStableFunc(s.Problems, func(a, b status.Problem) int { return cmp.Compare(a.Object, b.Object) })
-	s.Converged = lingering == 0 && len(l.lost) == 0 && l.bgp.settled(want.Speaker) && l.net.settled(want.Host)
+	s.Converged = lingering == 0 && len(l.lost) == 0 && l.leaving == nil && l.failed == "" && l.bgp.settled(want.Speaker) && l.net.settled(want.Host)
 	return s
 }
 
@@ -78,7 +78,7 @@ func (l *Loop) whyUntold() string {
 		return sentence(l.bgp.err)
 	}
 	up, last := 0, ""
-	for _, p := range l.bgp.seen.Peers {
+	for _, p := range l.sessions().Peers {
 		if p.State == plugins.StateEstablished {
 			up++
 		}
@@ -111,8 +111,9 @@ func (l *Loop) whyPartly(cfg *config.Config, v config.VIP, told []string) string
 
 // peers tells the sessions, and what is wrong with them.
 func (l *Loop) peers(cfg *config.Config) ([]status.Peer, []status.Problem) {
-	seen := make(map[string]plugins.PeerState, len(l.bgp.seen.Peers))
-	for _, p := range l.bgp.seen.Peers {
+	sessions := l.sessions().Peers
+	seen := make(map[string]plugins.PeerState, len(sessions))
+	for _, p := range sessions {
 		seen[p.Name] = p
 	}
 	peers, problems := []status.Peer{}, []status.Problem{}
@@ -148,7 +149,15 @@ func (l *Loop) backendProblems() []status.Problem {
 		}
 	}
 	add("network", l.Net.Info().Name, l.net.err)
-	add("bgp", l.BGP.Info().Name, l.bgp.err)
+	for _, s := range l.speakers() {
+		add("bgp", s.name(), s.err)
+	}
+	if l.leaving != nil {
+		problems = append(problems, status.Problem{Object: "bgp", Message: l.hand.String()})
+	}
+	if l.failed != "" {
+		problems = append(problems, status.Problem{Object: "bgp", Message: l.failed})
+	}
 	return problems
 }
 

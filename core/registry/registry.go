@@ -135,6 +135,10 @@ func (r *Registry) configure(ctx context.Context, b plugins.Backend, settings ma
 	return nil
 }
 
+// Configured tells whether the backend of that name has read its table, which
+// happens once.
+func (r *Registry) Configured(name string) bool { return r.configured[name] }
+
 // Candidate is one network backend's opinion of this host.
 type Candidate struct {
 	Name string
