@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -34,6 +35,7 @@ func (a *app) labDemo() *cobra.Command {
 		}),
 	}
 	routeServers(c, &o.RouteServers)
+	c.Flags().Var((*backendsValue)(&o.Backends), "backend", "the hosts' `BACKEND`: gobgp, frr or bird; \"frr,bird\" for a and b")
 	c.Flags().BoolVar(&o.Cut, "cut", false, "also cut a host off silently, and wait for the hold timer")
 	return c
 }
@@ -123,6 +125,37 @@ func (v kindValue) Set(s string) error {
 		return nil
 	}
 	return fmt.Errorf("want %s, %s or %s", lab.Embedded, lab.FRR, lab.BIRD)
+}
+
+// backendsValue lets a flag hold the speakers of the hosts a and b.
+type backendsValue [2]lab.Kind
+
+func (v *backendsValue) String() string {
+	if v == nil || v[0] == "" {
+		return string(lab.GoBGP)
+	}
+	if v[0] == v[1] {
+		return string(v[0])
+	}
+	return string(v[0]) + "," + string(v[1])
+}
+
+func (v *backendsValue) Type() string { return "backend" }
+
+func (v *backendsValue) Set(s string) error {
+	a, b, two := strings.Cut(s, ",")
+	if !two {
+		b = a
+	}
+	for i, name := range []string{a, b} {
+		switch k := lab.Kind(name); k {
+		case lab.GoBGP, lab.FRR, lab.BIRD:
+			v[i] = k
+		default:
+			return fmt.Errorf("want %s, %s or %s, or two of them", lab.GoBGP, lab.FRR, lab.BIRD)
+		}
+	}
+	return nil
 }
 
 // said drops the message of a lab that ended in another process, which has

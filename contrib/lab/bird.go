@@ -44,7 +44,7 @@ func (b *bird) run(c daemonConfig, template string) error {
 	if err != nil {
 		return err
 	}
-	p, err := b.lab.Start(c.Name, c.Name+"-bird", []string{birdPath, "-f", "-c", conf, "-s", b.socket(c.Name), "-P", filepath.Join(dir, "bird.pid")})
+	p, err := b.lab.Start(c.node(), c.Name+"-bird", []string{birdPath, "-f", "-c", conf, "-s", b.socket(c.Name), "-P", filepath.Join(dir, "bird.pid")})
 	if err != nil {
 		return err
 	}

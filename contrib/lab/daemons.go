@@ -22,7 +22,7 @@ var templates embed.FS
 // daemonConfig is what the templates of FRR and BIRD are filled from: one
 // route server, or the router.
 type daemonConfig struct {
-	Name            string // of the node
+	Name            string // of the node, and of the folder with its files
 	ASN             uint32
 	ID              netip.Addr
 	Hold, Keepalive int // seconds
@@ -36,6 +36,10 @@ type daemonConfig struct {
 	HostASN     uint32
 	Password    string
 	TTLSecurity int
+
+	// Of a host's own daemon, which has a folder of its own.
+	Host    string
+	Include string // where others may put files
 
 	// Of the router: the route servers' addresses in the core.
 	Servers []netip.Addr
@@ -91,6 +95,14 @@ func (l *Lab) writeRendered(templateName string, c daemonConfig, file string) (p
 		return "", fmt.Errorf("lab: %w", err)
 	}
 	return path, nil
+}
+
+// node is where the daemon runs.
+func (c daemonConfig) node() string {
+	if c.Host != "" {
+		return c.Host
+	}
+	return c.Name
 }
 
 func (l *Lab) nodeDir(node string) string { return filepath.Join(l.opts.Dir, node) }

@@ -1,6 +1,7 @@
 package lab
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -16,6 +17,8 @@ import (
 type DemoOptions struct {
 	Binary       string // the stentor binary
 	RouteServers Kind   // Embedded when empty
+	// Backends are the speakers of the hosts a and b; GoBGP when empty.
+	Backends [2]Kind
 	// Cut adds the silent cut, which waits for the hold timer.
 	Cut bool
 	// Err takes what the demo's own process has to say to people when it fails.
@@ -33,12 +36,19 @@ var demoRoles = map[string]string{HostA: "primary", HostB: "secondary"}
 
 // demoConfig is a host's configuration: what an admin writes, and the one line
 // that keeps the lab's hosts, which share this machine's files, off these.
-func demoConfig(role string) []byte {
+func demoConfig(role string, backend Kind, table string) []byte {
+	speaker := ""
+	if backend != GoBGP {
+		speaker = fmt.Sprintf("backend  = %q\n", backend)
+	}
+	if table != "" {
+		table = "\n" + table
+	}
 	return fmt.Appendf(nil, `[network]
 backend = "iproute"
 
 [bgp]
-provider = "linode"
+%[3]sprovider = "linode"
 dcid     = %[2]d
 
 [vip.web]
@@ -48,7 +58,7 @@ role    = "%[1]s"
 [vip.web6]
 address = "2001:db8:5a:1::1/64"
 role    = "%[1]s"
-`, role, demoDCID)
+%[4]s`, role, demoDCID, speaker, table)
 }
 
 // Demo shows a failover from the first line of configuration to the figures,
@@ -73,7 +83,7 @@ func demo(ctx context.Context, out io.Writer, opts DemoOptions) (err error) {
 	if err != nil {
 		return err
 	}
-	s := &scenario{lab: l, out: out, binary: opts.Binary, vips: demoVIPs, hosts: map[string]*Process{}}
+	s := &scenario{lab: l, out: out, binary: opts.Binary, vips: demoVIPs, hosts: map[string]*Process{}, driven: map[string]*Speaker{}}
 	defer s.end(&err)
 	fmt.Fprintf(out, "Two hosts, a and b, share %s and %s.\n"+
 		"Both announce them over BGP to four route servers; a router follows these, and a client\n"+
@@ -86,13 +96,23 @@ func demo(ctx context.Context, out io.Writer, opts DemoOptions) (err error) {
 	}
 	fmt.Fprintf(out, "\nNetwork and route servers (%s) are up after %d ms\n", l.opts.RouteServers, time.Since(began).Milliseconds())
 
-	for host, role := range demoRoles {
-		if err := s.writeConfig(host, demoConfig(role)); err != nil {
+	configs := map[string][]byte{}
+	for i, host := range []string{HostA, HostB} {
+		backend := cmp.Or(opts.Backends[i], GoBGP)
+		daemon, err := l.StartSpeaker(up, host, backend)
+		if err != nil {
+			return err
+		}
+		if backend != GoBGP {
+			s.driven[host] = daemon
+		}
+		configs[host] = demoConfig(demoRoles[host], backend, daemon.TOML)
+		if err := s.writeConfig(host, configs[host]); err != nil {
 			return err
 		}
 	}
 	fmt.Fprintf(out, "\nThe configuration of host a (b says \"secondary\"):\n")
-	indent(out, demoConfig(demoRoles[HostA]))
+	indent(out, configs[HostA])
 	if err := s.walk(ctx, opts.Cut); err != nil {
 		return err
 	}

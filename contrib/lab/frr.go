@@ -3,7 +3,9 @@ package lab
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
 	"net/netip"
 	"os"
 	"os/exec"
@@ -18,9 +20,10 @@ import (
 )
 
 const (
-	zebraPath = "/usr/lib/frr/zebra"
-	bgpdPath  = "/usr/lib/frr/bgpd"
-	vtyshPath = "/usr/bin/vtysh"
+	zebraPath   = "/usr/lib/frr/zebra"
+	bgpdPath    = "/usr/lib/frr/bgpd"
+	staticdPath = "/usr/lib/frr/staticd"
+	vtyshPath   = "/usr/bin/vtysh"
 )
 
 // frr runs a zebra and a bgpd on each route server and on the router. Every
@@ -65,7 +68,21 @@ func (f *frr) start(ctx context.Context, i int) error {
 	return f.run(ctx, f.lab.serverConfig(i), "frr-rs.conf.tmpl")
 }
 
+// frrDaemon is one daemon of FRR, and the socket whose presence says that it
+// answers.
+type frrDaemon struct{ name, path, template, socket string }
+
+func zebra() frrDaemon { return frrDaemon{"zebra", zebraPath, "frr-zebra.conf.tmpl", "zserv.api"} }
+func bgpd(template string) frrDaemon {
+	return frrDaemon{"bgpd", bgpdPath, template, "bgpd.vty"}
+}
+
 func (f *frr) run(ctx context.Context, c daemonConfig, bgpdTemplate string) error {
+	return f.launch(ctx, c, zebra(), bgpd(bgpdTemplate))
+}
+
+// launch starts daemons on the node of c, in that order.
+func (f *frr) launch(ctx context.Context, c daemonConfig, all ...frrDaemon) error {
 	dir := f.lab.nodeDir(c.Name)
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return fmt.Errorf("lab: %w", err)
@@ -73,16 +90,16 @@ func (f *frr) run(ctx context.Context, c daemonConfig, bgpdTemplate string) erro
 	if err := os.Chown(dir, f.uid, f.gid); err != nil {
 		return fmt.Errorf("lab: %w", err)
 	}
-	for _, d := range []struct{ name, path, template, socket string }{
-		{"zebra", zebraPath, "frr-zebra.conf.tmpl", "zserv.api"},
-		{"bgpd", bgpdPath, bgpdTemplate, "bgpd.vty"},
-	} {
+	for _, d := range all {
 		conf, err := f.lab.writeRendered(d.template, c, d.name+".conf")
 		if err != nil {
 			return err
 		}
 		in := func(name string) string { return filepath.Join(dir, name) }
-		p, err := f.lab.Start(c.Name, c.Name+"-"+d.name, []string{d.path, "-f", conf, "-i", in(d.name + ".pid"),
+		if err := os.Remove(in(d.socket)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("lab: %w", err) // of a daemon that was killed
+		}
+		p, err := f.lab.Start(c.node(), c.Name+"-"+d.name, []string{d.path, "-f", conf, "-i", in(d.name + ".pid"),
 			"-z", in("zserv.api"), "--vty_socket", dir, "-A", "127.0.0.1", "-P", "0", "--log", "stdout"})
 		if err != nil {
 			return err

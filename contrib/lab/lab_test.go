@@ -82,7 +82,7 @@ func upLab(t *testing.T, o Options) *Lab {
 func start(t *testing.T, l *Lab, host string) *Process {
 	t.Helper()
 	s := &scenario{lab: l, binary: "/proc/self/exe", hosts: map[string]*Process{}}
-	if err := s.writeConfig(host, demoConfig(demoRoles[host])); err != nil {
+	if err := s.writeConfig(host, demoConfig(demoRoles[host], GoBGP, "")); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.run(host); err != nil {

@@ -32,6 +32,9 @@ type scenario struct {
 	binary string // stentor
 	vips   []netip.Addr
 	hosts  map[string]*Process
+	// driven are the hosts' own BGP daemons, which outlive Stentor; nil where
+	// Stentor itself has the sessions.
+	driven map[string]*Speaker
 	probes []*probe.Probe
 }
 
@@ -122,19 +125,19 @@ func (s *scenario) isFrom(host string, from netip.Addr) bool {
 	return false
 }
 
-// step does something, waits until host answers for every shared address, and
-// says how long that took and what it cost.
-func (s *scenario) step(ctx context.Context, title, host string, limit time.Duration, do func(context.Context) error) error {
-	ctx, cancel := context.WithTimeout(ctx, limit)
+// step does x, waits until its host answers for every shared address, and says
+// how long that took and what it cost.
+func (s *scenario) step(ctx context.Context, x step) error {
+	ctx, cancel := context.WithTimeout(ctx, x.limit)
 	defer cancel()
-	fmt.Fprintf(s.out, "\n%s\n", title)
+	fmt.Fprintf(s.out, "\n%s\n", x.title)
 	start := time.Now()
-	if err := do(ctx); err != nil {
+	if err := x.do(ctx); err != nil {
 		return err
 	}
 	for _, p := range s.probes {
-		if err := p.Wait(ctx, host); err != nil {
-			return s.explain(err, host)
+		if err := p.Wait(ctx, x.host); err != nil {
+			return s.explain(err, x.host)
 		}
 	}
 	// A little longer, so that what is still on its way counts too.
@@ -142,7 +145,7 @@ func (s *scenario) step(ctx context.Context, title, host string, limit time.Dura
 		return err
 	}
 	for i, p := range s.probes {
-		fmt.Fprintf(s.out, "  %-22s %s\n", s.vips[i], describe(p.Report(start), start, host))
+		fmt.Fprintf(s.out, "  %-22s %s\n", s.vips[i], describe(p.Report(start), start, x.host))
 	}
 	return nil
 }
@@ -220,32 +223,8 @@ func (s *scenario) walk(ctx context.Context, cut bool) error {
 	if err := s.announced(ctx, HostB); err != nil {
 		return err
 	}
-	startA := func(context.Context) error { return s.run(HostA) }
-	stopA := func(ctx context.Context) error { return s.hosts[HostA].Stop(ctx) }
-	killA := func(ctx context.Context) error { return s.hosts[HostA].Kill(ctx) }
-	cutA := func(context.Context) error { return s.lab.Cut(HostA) }
-	healA := func(context.Context) error { return s.lab.Heal(HostA) }
-
-	steps := []struct {
-		title string
-		host  string // who serves afterwards
-		limit time.Duration
-		do    func(context.Context) error
-		more  bool
-	}{
-		{"Start stentor on a, the primary, beside b, which serves since it started", HostA, startLimit, startA, true},
-		{"Stop stentor on a (SIGTERM): it withdraws, b takes over", HostB, moveLimit, stopA, true},
-		{"Start stentor on a again: the primary takes its traffic back", HostA, startLimit, startA, true},
-		{"Kill stentor on a (SIGKILL): no goodbye, but its sessions die with it", HostB, moveLimit, killA, true},
-		{"Start stentor on a again", HostA, startLimit, startA, true},
-		{fmt.Sprintf("Cut a off, silently: only the hold timer (%d s) tells the route servers", hold), HostB, cutLimit, cutA, cut},
-		{"Plug a in again", HostA, startLimit, healA, cut},
-	}
-	for i, x := range steps {
-		if !x.more {
-			continue
-		}
-		if err := s.step(ctx, x.title, x.host, x.limit, x.do); err != nil {
+	for i, x := range s.steps(cut) {
+		if err := s.step(ctx, x); err != nil {
 			return err
 		}
 		if err := s.announced(ctx, x.host); err != nil {
@@ -258,6 +237,42 @@ func (s *scenario) walk(ctx context.Context, cut bool) error {
 		}
 	}
 	return s.leave(ctx)
+}
+
+// step is one thing that happens to host a.
+type step struct {
+	title string
+	host  string // who serves afterwards
+	limit time.Duration
+	do    func(context.Context) error
+}
+
+func (s *scenario) steps(cut bool) []step {
+	start := func(context.Context) error { return s.run(HostA) }
+	stop := func(ctx context.Context) error { return s.hosts[HostA].Stop(ctx) }
+	kill := func(ctx context.Context) error { return s.hosts[HostA].Kill(ctx) }
+	all := []step{
+		{"Start stentor on a, the primary, beside b, which serves since it started", HostA, startLimit, start},
+		{"Stop stentor on a (SIGTERM): it withdraws, b takes over", HostB, moveLimit, stop},
+		{"Start stentor on a again: the primary takes its traffic back", HostA, startLimit, start},
+	}
+	if d := s.driven[HostA]; d == nil {
+		all = append(all,
+			step{"Kill stentor on a (SIGKILL): no goodbye, but its sessions die with it", HostB, moveLimit, kill},
+			step{"Start stentor on a again", HostA, startLimit, start})
+	} else {
+		all = append(all,
+			step{fmt.Sprintf("Kill stentor on a (SIGKILL): %s goes on announcing", d.kind), HostA, moveLimit, kill},
+			step{"Start stentor on a again", HostA, startLimit, start},
+			step{fmt.Sprintf("Kill %s on a: its sessions die with it", d.kind), HostB, moveLimit, d.Kill},
+			step{fmt.Sprintf("Start %s on a again: stentor gives it the routes", d.kind), HostA, startLimit, d.Start})
+	}
+	if cut {
+		all = append(all,
+			step{fmt.Sprintf("Cut a off, silently: only the hold timer (%d s) tells the route servers", hold), HostB, cutLimit, func(context.Context) error { return s.lab.Cut(HostA) }},
+			step{"Plug a in again", HostA, startLimit, func(context.Context) error { return s.lab.Heal(HostA) }})
+	}
+	return all
 }
 
 // leave stops the hosts in good order.

@@ -109,7 +109,7 @@ func standUp(ctx context.Context, opts UpOptions) (*Lab, error) {
 	}
 	s := &scenario{lab: l, out: io.Discard, binary: opts.Binary, vips: demoVIPs, hosts: map[string]*Process{}}
 	for _, host := range []string{HostA, HostB} {
-		if err := s.writeConfig(host, demoConfig(demoRoles[host])); err != nil {
+		if err := s.writeConfig(host, demoConfig(demoRoles[host], GoBGP, "")); err != nil {
 			return nil, errors.Join(err, l.Down())
 		}
 		if err := s.run(host); err != nil {
