@@ -45,7 +45,8 @@ type NetBackend interface {
 	// backend owns, now and after a reboot if the stack can. It is idempotent,
 	// and mends what an earlier call left half done. An empty want leaves no
 	// trace of ours. An address that was on the host before the backend first
-	// saw it is adopted: used, and never removed.
+	// saw it is adopted: used, and never removed. So is one that a file of
+	// somebody else's brings there, for as long as it does.
 	Apply(ctx context.Context, want []VIP) error
 	// Observe tells what the backend holds and what it has adopted.
 	Observe(ctx context.Context) ([]VIPState, error)

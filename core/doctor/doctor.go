@@ -15,6 +15,7 @@ import (
 
 	"github.com/stentor-net/stentor/core/config"
 	"github.com/stentor-net/stentor/core/host"
+	"github.com/stentor-net/stentor/plugins"
 )
 
 // Severity tells how bad a finding is.
@@ -33,6 +34,17 @@ type Finding struct {
 	Object   string   `json:"object"`  // "vip web", "peer rs1", "link eth0"
 	Message  string   `json:"message"` // the cause, in one line
 	Hint     string   `json:"hint"`    // the fix, in one line
+	// Path and Line are where it stands, when it stands in a file.
+	Path string `json:"path,omitempty"`
+	Line int    `json:"line,omitempty"`
+}
+
+// Place is FILE:LINE, FILE alone, or nothing.
+func (f Finding) Place() string {
+	if f.Line == 0 {
+		return f.Path
+	}
+	return fmt.Sprintf("%s:%d", f.Path, f.Line)
 }
 
 // Input is all that the findings come from.
@@ -46,6 +58,8 @@ type Input struct {
 	RouteTo func(netip.Addr) (host.Route, error)
 	// Files is the host's root folder. Other tools' network files are read from it.
 	Files fs.FS
+	// Stack is what the network backend found on its own ground.
+	Stack []plugins.Finding
 }
 
 // Host is the Input of this host, in the network namespace of the calling OS thread.
@@ -73,13 +87,17 @@ func Check(in Input) []Finding {
 	x.arp()
 	x.needless()
 	x.places()
+	x.stack()
 	x.copies()
+	x.beside()
 	x.peers()
 	x.routerID()
 	slices.SortStableFunc(x.findings, func(a, b Finding) int {
 		return cmp.Or(
 			cmp.Compare(rank(a.Severity), rank(b.Severity)),
 			cmp.Compare(a.Object, b.Object),
+			cmp.Compare(a.Path, b.Path),
+			cmp.Compare(a.Line, b.Line),
 			cmp.Compare(a.Message, b.Message),
 		)
 	})
@@ -95,8 +113,13 @@ type exam struct {
 	findings []Finding
 }
 
+// add notes a finding, unless the network backend said the same already, and
+// knows the file that it comes from.
 func (x *exam) add(s Severity, object, message, hint string) {
-	x.findings = append(x.findings, Finding{s, object, message, hint})
+	if slices.ContainsFunc(x.Stack, func(f plugins.Finding) bool { return f.Object == object && f.Message == message }) {
+		return
+	}
+	x.findings = append(x.findings, Finding{Severity: s, Object: object, Message: message, Hint: hint})
 }
 
 // setting reads a numeric sysctl; 0 if there is none.

@@ -166,6 +166,16 @@ func TestCheck(t *testing.T) {
 				"replace it by 2001:db8:99::10/128; what is announced does not depend on it"},
 		},
 		{
+			name: "a /64 on lo, by a file that the backend knows",
+			harm: func(f *fixture) {
+				f.take("2001:db8:99::10")
+				f.put("2001:db8:99::10/64", "lo")
+				f.stack = []plugins.Finding{{Severity: plugins.SeverityWarning, Object: "vip dns", Path: "/etc/netplan/1.yaml", Line: 9, Hint: "write /128",
+					Message: "2001:db8:99::10/64 on lo makes all of 2001:db8:99::/64 this host's own: it reaches none of it through the network"}}
+			},
+			want: []string{"warning vip dns: /etc/netplan/1.yaml:9: 2001:db8:99::10/64 on lo makes all of 2001:db8:99::/64 this host's own: it reaches none of it through the network | write /128"},
+		},
+		{
 			name: "a duplicate",
 			harm: func(f *fixture) { f.view.Addrs[ip("2001:db8:99::10")][0].Usable = false },
 			want: []string{"problem vip dns: 2001:db8:99::10 on lo is tentative or a duplicate (RFC 4862 §5.4) | " +
@@ -181,10 +191,36 @@ func TestCheck(t *testing.T) {
 				f.files["etc/motd"] = &fstest.MapFile{Data: []byte("203.0.113.10\n")}
 			},
 			want: []string{
-				"warning vip dns: 2001:db8:99::10 stands in /etc/netplan/50-cloud-init.yaml:4 too | take it out there, so that one tool alone looks after it",
-				"warning vip web: 203.0.113.10 stands in /etc/keepalived/keepalived.conf:4 too | take it out there, so that one tool alone looks after it",
-				"warning vip web: 203.0.113.10 stands in /etc/netplan/50-cloud-init.yaml:4 too | take it out there, so that one tool alone looks after it",
+				"warning vip dns: /etc/netplan/50-cloud-init.yaml:4: 2001:db8:99::10 stands here too | take it out, so that one tool alone looks after it",
+				"warning vip web: /etc/keepalived/keepalived.conf:4: 203.0.113.10 stands here too | take it out, so that one tool alone looks after it",
+				"warning vip web: /etc/netplan/50-cloud-init.yaml:4: 203.0.113.10 stands here too | take it out, so that one tool alone looks after it",
 			},
+		},
+		{
+			name: "what the backend says of a file goes before",
+			harm: func(f *fixture) {
+				f.files["etc/netplan/1.yaml"] = &fstest.MapFile{Data: []byte("a: [203.0.113.10/32]\nb: \"2001:db8:99::10/128\"\n")}
+				f.files["etc/netplan/2.yaml"] = &fstest.MapFile{Data: []byte("a: [203.0.113.10/32]\n")}
+				f.stack = []plugins.Finding{
+					{Severity: plugins.SeverityNote, Object: "vip web", Path: "/etc/netplan/1.yaml", Line: 1, Message: "it is used there", Hint: "be glad"},
+					{Severity: plugins.SeverityProblem, Object: "stack", Path: "/etc/stack", Message: "it is broken", Hint: "mend it"},
+				}
+			},
+			want: []string{
+				"problem stack: /etc/stack: it is broken | mend it",
+				"warning vip dns: /etc/netplan/1.yaml:2: 2001:db8:99::10 stands here too | take it out, so that one tool alone looks after it",
+				"warning vip web: /etc/netplan/2.yaml:1: 203.0.113.10 stands here too | take it out, so that one tool alone looks after it",
+				"note vip web: /etc/netplan/1.yaml:1: it is used there | be glad",
+			},
+		},
+		{
+			name: "lelastic beside us",
+			harm: func(f *fixture) {
+				f.files["proc/1/comm"] = &fstest.MapFile{Data: []byte("systemd\n")}
+				f.files["proc/77/comm"] = &fstest.MapFile{Data: []byte("lelastic\n")}
+			},
+			want: []string{"warning lelastic: lelastic runs beside Stentor (process 77): it announces shared IPs by itself, and whatever any local user gives it on 127.0.0.1:50051 | " +
+				"before stentor run: systemctl disable --now lelastic"},
 		},
 		{
 			name: "no route",
@@ -286,7 +322,11 @@ func TestCheck(t *testing.T) {
 			tt.harm(f)
 			var got []string
 			for _, x := range Check(f.input()) {
-				got = append(got, fmt.Sprintf("%s %s: %s | %s", x.Severity, x.Object, x.Message, x.Hint))
+				place := x.Place()
+				if place != "" {
+					place += ": "
+				}
+				got = append(got, fmt.Sprintf("%s %s: %s%s | %s", x.Severity, x.Object, place, x.Message, x.Hint))
 			}
 			if d := cmp.Diff(tt.want, got); d != "" {
 				t.Errorf("(-want +got):\n%s", d)
@@ -310,9 +350,16 @@ func TestWorstFirst(t *testing.T) {
 }
 
 func TestJSON(t *testing.T) {
-	b, err := json.Marshal(Finding{Problem, "vip web", "m", "h"})
-	if want := `{"severity":"problem","object":"vip web","message":"m","hint":"h"}`; err != nil || string(b) != want {
-		t.Errorf("%s, %v; want %s", b, err, want)
+	for _, tt := range []struct {
+		finding Finding
+		want    string
+	}{
+		{Finding{Problem, "vip web", "m", "h", "", 0}, `{"severity":"problem","object":"vip web","message":"m","hint":"h"}`},
+		{Finding{Problem, "vip web", "m", "h", "/f", 3}, `{"severity":"problem","object":"vip web","message":"m","hint":"h","path":"/f","line":3}`},
+	} {
+		if b, err := json.Marshal(tt.finding); err != nil || string(b) != tt.want {
+			t.Errorf("%s, %v; want %s", b, err, tt.want)
+		}
 	}
 }
 

@@ -21,6 +21,7 @@ type fixture struct {
 	sysctls map[string]string
 	routes  map[string]host.Route
 	files   fstest.MapFS
+	stack   []plugins.Finding
 }
 
 func healthy() *fixture {
@@ -100,5 +101,6 @@ func (f *fixture) input() Input {
 			return host.Route{}, fmt.Errorf("%w to %s", host.ErrNoRoute, a)
 		},
 		Files: f.files,
+		Stack: f.stack,
 	}
 }

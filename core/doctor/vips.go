@@ -1,14 +1,8 @@
 package doctor
 
 import (
-	"bufio"
-	"bytes"
 	"fmt"
-	"io/fs"
 	"net/netip"
-	"path"
-	"slices"
-	"strings"
 
 	"github.com/stentor-net/stentor/core/config"
 	"github.com/stentor-net/stentor/core/host"
@@ -55,80 +49,4 @@ func (x *exam) place(object string, v config.VIP, a host.Addr) {
 	if !a.Usable {
 		x.add(Problem, object, fmt.Sprintf("%s on %s is tentative or a duplicate (RFC 4862 §5.4)", v.Addr, a.Link), remove)
 	}
-}
-
-// networkFiles are where other tools are told to add addresses.
-var networkFiles = []string{
-	"etc/netplan/*.yaml",
-	"etc/network/interfaces",
-	"etc/network/interfaces.d/*",
-	"etc/systemd/network/*.network",
-	"etc/systemd/network/*.network.d/*.conf",
-	"etc/NetworkManager/system-connections/*.nmconnection",
-	"etc/sysconfig/network-scripts/ifcfg-*",
-	"etc/keepalived/*.conf",
-}
-
-// networkFileMax is the most that is read of one such file, in bytes.
-const networkFileMax = 1 << 20
-
-// copies: an address that another tool adds too comes and goes by that tool's
-// will.
-func (x *exam) copies() {
-	for _, pattern := range networkFiles {
-		found, err := fs.Glob(x.Files, pattern)
-		if err != nil {
-			continue // only a bad pattern is an error
-		}
-		for _, name := range found {
-			x.copiesIn(name)
-		}
-	}
-}
-
-func (x *exam) copiesIn(name string) {
-	st, err := fs.Stat(x.Files, name)
-	if err != nil || !st.Mode().IsRegular() || st.Size() > networkFileMax {
-		return
-	}
-	b, err := fs.ReadFile(x.Files, name)
-	if err != nil || isOurs(name, b) {
-		return
-	}
-	lines := bufio.NewScanner(bytes.NewReader(b))
-	lines.Buffer(nil, networkFileMax)
-	for n := 1; lines.Scan(); n++ {
-		for _, a := range addresses(lines.Text()) {
-			if vip, ok := x.shared[a]; ok {
-				x.add(Warning, "vip "+vip, fmt.Sprintf("%s stands in /%s:%d too", a, name, n),
-					"take it out there, so that one tool alone looks after it")
-			}
-		}
-	}
-}
-
-// isOurs tells a file that a network backend of ours wrote: its head names us.
-func isOurs(name string, b []byte) bool {
-	head := bytes.ToLower(b[:min(len(b), 256)])
-	return strings.Contains(path.Base(name), "stentor") || bytes.Contains(head, []byte("stentor"))
-}
-
-// addresses finds the IP addresses in a line that is no comment, with or
-// without a prefix length.
-func addresses(line string) []netip.Addr {
-	line = strings.TrimSpace(line)
-	if strings.HasPrefix(line, "#") || strings.HasPrefix(line, ";") || strings.HasPrefix(line, "!") {
-		return nil
-	}
-	var all []netip.Addr
-	for _, word := range strings.FieldsFunc(line, func(c rune) bool { return !strings.ContainsRune("0123456789abcdefABCDEF:.", c) }) {
-		// "address:" and "2001:db8::1:" leave a colon at the end of the word.
-		for _, w := range slices.Compact([]string{word, strings.TrimSuffix(word, ":")}) {
-			if a, err := netip.ParseAddr(w); err == nil {
-				all = append(all, a)
-				break
-			}
-		}
-	}
-	return all
 }

@@ -15,8 +15,9 @@ import (
 // Backend is a plugins.NetBackend.
 type Backend struct {
 	*dropin.Engine
-	log  *slog.Logger
-	root string // empty is this host
+	log   *slog.Logger
+	root  string // empty is this host
+	stack *stack
 }
 
 // settings is [backend.ifupdown].
@@ -48,8 +49,9 @@ func (b *Backend) Configure(_ context.Context, c plugins.Config) error {
 	if dir == "" {
 		dir = "/"
 	}
+	b.stack = &stack{dir: dir, files: os.DirFS(dir), addSource: set.AddSourceLine}
 	var err error
-	b.Engine, err = dropin.New(b.log, &stack{dir: dir, files: os.DirFS(dir), addSource: set.AddSourceLine}, c)
+	b.Engine, err = dropin.New(b.log, b.stack, c)
 	return err
 }
 

@@ -16,6 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/stentor-net/stentor/netbackends/internal/hostfile"
+	"github.com/stentor-net/stentor/netbackends/internal/netfiles"
 	"github.com/stentor-net/stentor/plugins"
 )
 
@@ -63,7 +64,7 @@ func TestReadLayout(t *testing.T) {
 		{name: "through another file", files: map[string]string{"": "source more\n", "more": "source interfaces.d/s*\nauto eth0 lo\n"}, want: layout{true, true}},
 		{name: "auto in our own file does not count", files: map[string]string{"": "source interfaces.d/*\n", "interfaces.d/stentor": "auto lo\n"}, want: layout{reads: true}},
 		{name: "a name that source-directory skips", files: map[string]string{"": "source-directory interfaces.d\n", "interfaces.d/x.dpkg-old": "auto lo\n"}, want: layout{reads: true}},
-		{name: "round and round", files: map[string]string{"": "source interfaces\n"}, err: errTooMany},
+		{name: "round and round", files: map[string]string{"": "source interfaces\n"}, err: netfiles.ErrTooMany},
 		{name: "a bad pattern", files: map[string]string{"": "source [\n" + lo}, want: layout{autoLo: true}},
 	}
 	for _, tt := range tests {
@@ -75,7 +76,7 @@ func TestReadLayout(t *testing.T) {
 				}
 				root["etc/network/"+name] = &fstest.MapFile{Data: []byte(text)}
 			}
-			got, err := readLayout(root, interfaces, own)
+			got, err := readLayout(root)
 			if !errors.Is(err, tt.err) || err == nil && got != tt.want {
 				t.Errorf("%+v, %v; want %+v, %v", got, err, tt.want, tt.err)
 			}
@@ -181,7 +182,7 @@ func FuzzInterfaces(f *testing.F) {
 	f.Add([]byte("source interfaces.d/*\nauto lo\n"), []byte("source-directory .\n"))
 	f.Fuzz(func(t *testing.T, content, sourced []byte) {
 		root := fstest.MapFS{"etc/network/interfaces": {Data: content}, "etc/network/interfaces.d/x": {Data: sourced}}
-		_, _ = readLayout(root, interfaces, own)
+		_, _ = readLayout(root)
 		if _, marked := withoutSource(content); marked {
 			return
 		}
@@ -190,7 +191,7 @@ func FuzzInterfaces(f *testing.F) {
 		if !was || !bytes.Equal(back, content) {
 			t.Errorf("%q became %q, and that %q", content, added, back)
 		}
-		if l, err := readLayout(fstest.MapFS{"etc/network/interfaces": {Data: added}}, interfaces, own); err == nil && !l.reads && !bytes.HasSuffix(content, []byte("\\")) && !bytes.HasSuffix(content, []byte("\\\n")) {
+		if l, err := readLayout(fstest.MapFS{"etc/network/interfaces": {Data: added}}); err == nil && !l.reads && !bytes.HasSuffix(content, []byte("\\")) && !bytes.HasSuffix(content, []byte("\\\n")) {
 			t.Errorf("%q does not read our file", added)
 		}
 	})

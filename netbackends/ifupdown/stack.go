@@ -13,12 +13,13 @@ import (
 	"strings"
 
 	"github.com/stentor-net/stentor/netbackends/internal/hostfile"
+	"github.com/stentor-net/stentor/netbackends/internal/netfiles"
 	"github.com/stentor-net/stentor/netbackends/internal/run"
 	"github.com/stentor-net/stentor/plugins"
 )
 
 const (
-	interfaces = "/etc/network/interfaces"
+	interfaces = netfiles.InterfacesPath
 	// own has a name that source-directory takes too: no dot in it.
 	own  = "/etc/network/interfaces.d/stentor"
 	mode = 0o644
@@ -34,7 +35,7 @@ type stack struct {
 // Places implements dropin.Stack.
 func (s *stack) Places() ([]hostfile.Want, error) {
 	places := []hostfile.Want{{Path: own}}
-	content, err := readFile(s.files, interfaces)
+	content, err := netfiles.Read(s.files, interfaces)
 	if errors.Is(err, fs.ErrNotExist) {
 		return places, nil
 	} else if err != nil {
@@ -51,13 +52,13 @@ func (s *stack) Files(_ context.Context, vips []plugins.VIP) ([]hostfile.Want, e
 	if len(vips) == 0 {
 		return nil, nil
 	}
-	content, err := readFile(s.files, interfaces)
+	content, err := netfiles.Read(s.files, interfaces)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("there is no %s on this host, so ifupdown reads nothing: %w", interfaces, plugins.ErrUnsupported)
 	} else if err != nil {
 		return nil, err
 	}
-	l, err := readLayout(s.files, interfaces, own)
+	l, err := readLayout(s.files)
 	if err != nil {
 		return nil, err
 	}
@@ -78,6 +79,15 @@ func (s *stack) Files(_ context.Context, vips []plugins.VIP) ([]hostfile.Want, e
 	// Ours comes first: a source line without its file is harmless, but the
 	// way back is shorter.
 	return append([]hostfile.Want{{Path: own, Mode: mode, Body: render(vips, !l.autoLo), OwnFolder: missing}}, wants...), nil
+}
+
+// Theirs implements dropin.Stack.
+func (s *stack) Theirs() []netfiles.Address {
+	i, err := netfiles.ReadInterfaces(s.files)
+	if err != nil {
+		return nil // Files says so
+	}
+	return netfiles.On("lo", i.Addresses())
 }
 
 // Check implements dropin.Stack. It has ifquery read our file alone: a stanza
@@ -108,7 +118,7 @@ func (s *stack) Check(ctx context.Context, changes []*hostfile.Change) error {
 // Settle implements dropin.Stack. ifupdown has no daemon; what is left is to
 // see that it finds our file from where it starts.
 func (s *stack) Settle(ctx context.Context) error {
-	content, err := readFile(s.files, own)
+	content, err := netfiles.Read(s.files, own)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	} else if err != nil {

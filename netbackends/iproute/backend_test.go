@@ -79,12 +79,12 @@ func TestApply(t *testing.T) {
 		}},
 		{"a /64 on lo is used as it is", []call{
 			{before: "address add 2001:db8::10/64 dev lo", want: []string{dns},
-				plan: []string{"adopt address 2001:db8::10/128 on lo"}, host: []string{"2001:db8::10/64 lo"}},
+				plan: []string{"adopt address 2001:db8::10/64 on lo"}, host: []string{"2001:db8::10/64 lo"}},
 			{host: []string{"2001:db8::10/64 lo"}},
 		}},
 		{"on another link that is up", []call{
 			{before: "address add 203.0.113.10/24 dev eth0", want: []string{web},
-				plan: []string{"adopt address 203.0.113.10/32 on eth0"}, host: []string{"203.0.113.10/24 eth0"}},
+				plan: []string{"adopt address 203.0.113.10/24 on eth0"}, host: []string{"203.0.113.10/24 eth0"}},
 			{want: []string{web}, host: []string{"203.0.113.10/24 eth0"}},
 			// Once that link is down the address serves nobody.
 			{before: "link set eth0 down", want: []string{web},

@@ -15,8 +15,9 @@ import (
 // Backend is a plugins.NetBackend.
 type Backend struct {
 	*dropin.Engine
-	log  *slog.Logger
-	root string // empty is this host
+	log   *slog.Logger
+	root  string // empty is this host
+	stack *stack
 }
 
 // New makes a backend that Configure makes ready.
@@ -40,8 +41,9 @@ func (b *Backend) Configure(_ context.Context, c plugins.Config) error {
 	if dir == "" {
 		dir = "/"
 	}
+	b.stack = &stack{dir: dir, files: os.DirFS(dir)}
 	var err error
-	b.Engine, err = dropin.New(b.log, &stack{dir: dir, files: os.DirFS(dir)}, c)
+	b.Engine, err = dropin.New(b.log, b.stack, c)
 	return err
 }
 

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/stentor-net/stentor/netbackends/internal/hostfile"
+	"github.com/stentor-net/stentor/netbackends/internal/netfiles"
 	"github.com/stentor-net/stentor/netbackends/internal/networkd"
 	"github.com/stentor-net/stentor/netbackends/internal/run"
 	"github.com/stentor-net/stentor/plugins"
@@ -47,7 +48,7 @@ func generate(ctx context.Context, root fs.FS, changes []*hostfile.Change, use f
 		return err
 	}
 	defer os.RemoveAll(temp)
-	for _, dir := range folders {
+	for _, dir := range netfiles.NetplanFolders() {
 		if err := copyFolder(root, dir, temp); err != nil {
 			return fmt.Errorf("copy /%s to check it: %w", dir, err)
 		}
@@ -79,7 +80,7 @@ func copyFolder(root fs.FS, dir, temp string) error {
 		return err
 	}
 	for _, n := range names {
-		content, err := readFile(root, n)
+		content, err := netfiles.Read(root, n)
 		if err != nil {
 			return err
 		}

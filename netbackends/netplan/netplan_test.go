@@ -16,6 +16,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/stentor-net/stentor/netbackends/internal/hostfile"
+	"github.com/stentor-net/stentor/netbackends/internal/netfiles"
 	"github.com/stentor-net/stentor/plugins"
 )
 
@@ -101,7 +102,7 @@ func TestIDOfLo(t *testing.T) {
 }
 
 func TestMalformed(t *testing.T) {
-	for name, text := range map[string]string{"tab": "network:\n\tversion: 2\n", "cut off": "network: {", "huge": strings.Repeat("#", maxFile+1)} {
+	for name, text := range map[string]string{"tab": "network:\n\tversion: 2\n", "cut off": "network: {", "huge": strings.Repeat("#", netfiles.MaxFile+1)} {
 		root := fstest.MapFS{"etc/netplan/1.yaml": {Data: []byte(text)}}
 		if _, err := readConfig(root); err == nil || !strings.Contains(err.Error(), "/etc/netplan/1.yaml") {
 			t.Errorf("%s: %v", name, err)

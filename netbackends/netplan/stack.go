@@ -10,6 +10,7 @@ import (
 	"syscall"
 
 	"github.com/stentor-net/stentor/netbackends/internal/hostfile"
+	"github.com/stentor-net/stentor/netbackends/internal/netfiles"
 	"github.com/stentor-net/stentor/netbackends/internal/networkd"
 	"github.com/stentor-net/stentor/plugins"
 )
@@ -66,6 +67,9 @@ func (s *stack) Files(_ context.Context, vips []plugins.VIP) ([]hostfile.Want, e
 	}
 	return wants, nil
 }
+
+// Theirs implements dropin.Stack.
+func (s *stack) Theirs() []netfiles.Address { return netfiles.On("lo", netfiles.Netplan(s.files)) }
 
 // Settle implements dropin.Stack. It renders as netplan does, and moves only
 // lo's part into place: netplan's own generate writes every file anew, and a

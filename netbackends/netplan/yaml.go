@@ -9,14 +9,9 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"github.com/stentor-net/stentor/netbackends/internal/netfiles"
 	"github.com/stentor-net/stentor/plugins"
 )
-
-// maxFile bounds one YAML file, in bytes.
-const maxFile = 1 << 20
-
-// folders hold netplan's files; of one name /run shadows /etc shadows /lib.
-var folders = []string{"run/netplan", "etc/netplan", "lib/netplan"}
 
 // definition is one netdef, put together from all files.
 type definition struct {
@@ -34,61 +29,21 @@ type config struct {
 	defs     map[string]*definition // ethernets, by id
 }
 
-// files lists netplan's YAML files in the order in which they are merged.
-func files(root fs.FS) ([]string, error) {
-	byName := map[string]string{}
-	for _, dir := range folders {
-		names, err := fs.Glob(root, dir+"/*.yaml")
-		if err != nil {
-			return nil, err
-		}
-		for _, n := range names {
-			if _, shadowed := byName[path.Base(n)]; !shadowed && path.Base(n)[0] != '.' {
-				byName[path.Base(n)] = n
-			}
-		}
-	}
-	bases := make([]string, 0, len(byName))
-	for b := range byName {
-		bases = append(bases, b)
-	}
-	sort.Strings(bases)
-	for i, b := range bases {
-		bases[i] = byName[b]
-	}
-	return bases, nil
-}
-
 // readConfig reads all files but ours.
 func readConfig(root fs.FS) (*config, error) {
-	names, err := files(root)
-	if err != nil {
-		return nil, err
-	}
 	c := &config{sections: map[string]string{}, defs: map[string]*definition{}}
 	var errs []error
-	for _, n := range names {
+	for _, n := range netfiles.NetplanFiles(root) {
 		if "/"+n == own {
 			continue
 		}
-		content, err := readFile(root, n)
+		content, err := netfiles.Read(root, n)
 		if err == nil {
 			err = c.add("/"+n, content)
 		}
 		errs = append(errs, err)
 	}
 	return c, errors.Join(errs...)
-}
-
-func readFile(root fs.FS, name string) ([]byte, error) {
-	st, err := fs.Stat(root, name)
-	if err != nil {
-		return nil, err
-	}
-	if !st.Mode().IsRegular() || st.Size() > maxFile {
-		return nil, fmt.Errorf("/%s is no regular file of at most %d MiB", name, maxFile>>20)
-	}
-	return fs.ReadFile(root, name)
 }
 
 // add merges one file. What netplan would refuse is left to netplan, which

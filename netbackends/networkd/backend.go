@@ -14,8 +14,9 @@ import (
 // Backend is a plugins.NetBackend.
 type Backend struct {
 	*dropin.Engine
-	log  *slog.Logger
-	root string // empty is this host
+	log   *slog.Logger
+	root  string // empty is this host
+	stack *stack
 }
 
 // New makes a backend that Configure makes ready.
@@ -39,8 +40,9 @@ func (b *Backend) Configure(_ context.Context, c plugins.Config) error {
 	if dir == "" {
 		dir = "/"
 	}
+	b.stack = &stack{files: os.DirFS(dir)}
 	var err error
-	b.Engine, err = dropin.New(b.log, &stack{files: os.DirFS(dir)}, c)
+	b.Engine, err = dropin.New(b.log, b.stack, c)
 	return err
 }
 

@@ -164,3 +164,25 @@ func TestConfigure(t *testing.T) {
 		t.Errorf("error %v", err)
 	}
 }
+
+func TestOrphans(t *testing.T) {
+	const at = "/etc/systemd/network/30-lo.network.d/50-stentor.conf"
+	places := []hostfile.Want{{Path: own}, {Path: at}}
+	tests := []struct {
+		name string
+		used []networkd.File
+		want int
+	}{
+		{"its file is there", []networkd.File{{Path: "/etc/systemd/network/30-lo.network"}, {Path: own}}, 0},
+		{"its file is gone", nil, 1},
+		{"another one goes before", []networkd.File{{Path: "/etc/systemd/network/20-lo.network"}, {Path: "/etc/systemd/network/30-lo.network"}}, 1},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			got := orphans(places, tt.used)
+			if len(got) != tt.want || tt.want > 0 && got[0].Path != at {
+				t.Errorf("%+v", got)
+			}
+		})
+	}
+}

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 
 	"github.com/stentor-net/stentor/netbackends/internal/hostfile"
+	"github.com/stentor-net/stentor/netbackends/internal/netfiles"
 	"github.com/stentor-net/stentor/netbackends/internal/networkd"
 	"github.com/stentor-net/stentor/plugins"
 )
@@ -63,6 +64,15 @@ func (s *stack) Files(_ context.Context, vips []plugins.VIP) ([]hostfile.Want, e
 		}
 	}
 	return []hostfile.Want{{Path: own, Mode: mode, Body: render(own, vips, true)}}, nil
+}
+
+// Theirs implements dropin.Stack: of all files for lo networkd uses the first.
+func (s *stack) Theirs() []netfiles.Address {
+	files, err := networkd.ForLo(s.files, func(p string) bool { return p == own })
+	if err != nil || len(files) == 0 || files[0].Match == networkd.MatchConditional {
+		return nil // Files says so
+	}
+	return netfiles.Network(s.files, files[0].Path)
 }
 
 // Check implements dropin.Stack. systemd has no parser to ask: systemd-analyze

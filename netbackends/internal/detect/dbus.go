@@ -61,6 +61,8 @@ const (
 	nmDevice  = nmName + ".Device"
 	nmActive  = nmName + ".Connection.Active"
 	nmProfile = nmName + ".Settings.Connection"
+
+	nmExternal = 0x8 // NM_SETTINGS_CONNECTION_FLAG_EXTERNAL
 )
 
 func (b *systemBus) nmDevice(ctx context.Context, link string) (NMState, error) {
@@ -96,5 +98,10 @@ func (b *systemBus) nmDevice(ctx context.Context, link string) (NMState, error) 
 	if err := get(active, nmActive, "Connection", &profile); err != nil {
 		return s, err
 	}
+	var flags uint32
+	if err := get(profile, nmProfile, "Flags", &flags); err != nil {
+		return s, err
+	}
+	s.External = flags&nmExternal != 0
 	return s, get(profile, nmProfile, "Filename", &s.Profile)
 }

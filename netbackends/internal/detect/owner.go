@@ -14,7 +14,7 @@ const (
 	scoreOwner   = 95 // runs, and owns the uplink
 	scoreState   = 90 // brought the uplink up, and nothing that runs owns it
 	scoreListed  = 80 // its service is active, and lists the uplink
-	scoreDefault = 80 // runs, and took the uplink by a file that every host has
+	scoreDefault = 80 // runs, and took the uplink by a file that every host has, or only shows it
 	scoreLo      = 60 // runs, and has lo; nothing owns the uplink
 	scoreFiles   = 50 // its files are there, nothing runs
 )
@@ -55,6 +55,11 @@ func Owner(v View) Verdict {
 		verdict.Unsupported = fmt.Sprintf("%s runs this host's network, and no backend drives it", join(v.Unsupported))
 		return verdict
 	}
+	if v.NM.Running && v.NM.External {
+		why := fmt.Sprintf("NetworkManager runs, and nothing else; it shows uplink %s as others set it up", v.Uplink.Name)
+		verdict.Fits = []Fit{{NetworkManager, scoreDefault, why}}
+		return verdict
+	}
 	// The daemons' owners of lo come last: lo is nobody's on most hosts.
 	if v.Networkd.Running && v.Networkd.LoFile != "" {
 		stack := Networkd
@@ -73,7 +78,7 @@ func Owner(v View) Verdict {
 func running(v View) []Fit {
 	var fits []Fit
 	up := "uplink " + v.Uplink.Name
-	if v.NM.Running && v.NM.Managed {
+	if v.NM.Running && v.NM.Managed && !v.NM.External {
 		why := fmt.Sprintf("NetworkManager manages %s", up)
 		switch {
 		case netplanProfile(v.NM.Profile):
@@ -139,7 +144,7 @@ func (d Verdict) For(s Stack) plugins.Detection {
 	case s == Netplan && d.PlanNM:
 		out.Why = "netplan's renderer is NetworkManager: the networkmanager backend serves it"
 	case len(d.Fits) > 0:
-		out.Why = fmt.Sprintf("%s owns the network: %s", d.Fits[0].Stack, d.Fits[0].Why)
+		out.Why = fmt.Sprintf("%s owns the network", d.Fits[0].Stack)
 	default:
 		out.Why = "no sign of it on this host"
 	}

@@ -120,6 +120,11 @@ func TestOwner(t *testing.T) {
 		{name: "files of two", fits: []string{"netplan 50", "ifupdown 50"}, host: host{files: map[string]string{"etc/netplan/1.yaml": "network: {}\n", "etc/network/interfaces": "iface eth0 inet dhcp\n"}}},
 		{name: "a YAML that does not parse", fits: []string{"netplan 50"}, host: host{files: map[string]string{"etc/netplan/1.yaml": "\t"}}},
 		{name: "bare", fits: nil, ask: detect.Netplan, say: "no sign of it on this host", host: host{uplink: "eth0", commands: map[string]string{"ifup --version": classic}}},
+		{name: "networkd has it, and NetworkManager shows it as external", fits: []string{"networkd 95"},
+			host: host{uplink: "eth0", names: []string{nmName, ndName}, nm: detect.NMState{Managed: true, External: true, Profile: "/run/NetworkManager/system-connections/eth0.nmconnection"},
+				files: map[string]string{link3: "ADMIN_STATE=configured\nNETWORK_FILE=/etc/systemd/network/20-eth0.network\n"}}},
+		{name: "NetworkManager alone, and external", fits: []string{"networkmanager 80"}, say: "shows uplink eth0 as others set it up",
+			host: host{uplink: "eth0", names: []string{nmName}, nm: detect.NMState{Managed: true, External: true}}},
 		{name: "another network namespace", fits: nil, host: host{elsewhere: true, uplink: "eth0", names: []string{nmName}, nm: detect.NMState{Managed: true}, files: map[string]string{"etc/netplan/1.yaml": "x: y\n"}}},
 	}
 	for _, tt := range tests {

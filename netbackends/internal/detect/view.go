@@ -51,7 +51,10 @@ type NMState struct {
 	Running bool   // org.freedesktop.NetworkManager has an owner
 	Managed bool   // the uplink is NetworkManager's
 	Profile string // the file of the uplink's active profile; "" is none
-	Version string // "1.42.4"
+	// External: that profile merely shows what others set up, and NetworkManager
+	// calls the uplink managed all the same.
+	External bool
+	Version  string // "1.42.4"
 }
 
 // NetworkdState is what systemd-networkd says of the uplink and lo.
@@ -77,7 +80,7 @@ func (v View) signals() []plugins.Signal {
 		{Name: "uplink", Value: or(v.Uplink.Name, "none")},
 		{Name: "netns", Value: yes(v.Elsewhere, "other", "init")},
 		{Name: "nm", Value: yes(v.NM.Running, or(v.NM.Version, "yes"), "no")},
-		{Name: "nm-managed", Value: yes(v.NM.Managed, or(v.NM.Profile, "yes"), "no")},
+		{Name: "nm-managed", Value: yes(v.NM.External, "external", yes(v.NM.Managed, or(v.NM.Profile, "yes"), "no"))},
 		{Name: "networkd", Value: yes(v.Networkd.Running, or(v.Networkd.State, "yes"), "no")},
 		{Name: "networkd-file", Value: or(v.Networkd.File, "none")},
 		{Name: "networkd-lo", Value: or(v.Networkd.LoFile, "none")},

@@ -84,6 +84,26 @@ func (e *Engine) writeFiles(ctx context.Context, w *work) error {
 			return err
 		}
 	}
+	if w.pending == nil {
+		return nil
+	}
+	return e.emptyFolders(w.pending)
+}
+
+// emptyFolders removes those of an Apply that was cut off between a file's
+// removal and its folder's.
+func (e *Engine) emptyFolders(old *record) error {
+	for _, f := range old.Files {
+		now, err := e.root.Read(f.Path)
+		if err != nil {
+			return err
+		}
+		if f.OwnFolder && !now.Exists {
+			if err := e.root.Write(now, true); err != nil {
+				return err
+			}
+		}
+	}
 	return nil
 }
 

@@ -7,11 +7,13 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 
 	"github.com/stentor-net/stentor/netbackends/internal/hostfile"
 	"github.com/stentor-net/stentor/netbackends/internal/live"
+	"github.com/stentor-net/stentor/netbackends/internal/netfiles"
 	"github.com/stentor-net/stentor/plugins"
 )
 
@@ -31,6 +33,8 @@ type Stack interface {
 	// Check has the stack's own parser read a copy of its files in which
 	// changes are done already.
 	Check(ctx context.Context, changes []*hostfile.Change) error
+	// Theirs gives the addresses that files of others bring to lo at boot.
+	Theirs() []netfiles.Address
 	// Settle brings the running stack's own idea of lo in line with the files
 	// on disk, after the kernel has the addresses, and disturbs nothing else.
 	Settle(ctx context.Context) error
@@ -100,13 +104,12 @@ func (e *Engine) look(ctx context.Context, want []plugins.VIP) (*work, error) {
 		return nil, err
 	}
 	w.litter = e.journal.root.Leftover(journalPath)
-	vips := want
-	if e.live != nil {
-		kept, err := e.kept()
-		if err != nil {
-			return nil, err
-		}
-		if w.state, err = e.live.Look(ctx, kept); err != nil {
+	var vips []plugins.VIP
+	if e.live == nil {
+		theirs := e.theirs()
+		vips = slices.DeleteFunc(slices.Clone(want), func(v plugins.VIP) bool { return theirs[v.Addr] != "" })
+	} else {
+		if w.state, err = e.lookHost(ctx); err != nil {
 			return nil, err
 		}
 		if w.change, err = w.state.Diff(want); err != nil {

@@ -28,6 +28,7 @@ func (e *Engine) Observe(ctx context.Context) ([]plugins.VIPState, error) {
 		return nil, err
 	}
 	defer s.Close()
+	s.Theirs = e.theirs()
 	states := e.live.Observe(s)
 	inFile := make(map[netip.Addr]bool, len(kept))
 	for _, v := range kept {

@@ -2,11 +2,13 @@ package dropin
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"net/netip"
 	"strings"
 
 	"github.com/stentor-net/stentor/netbackends/internal/hostfile"
+	"github.com/stentor-net/stentor/netbackends/internal/live"
 	"github.com/stentor-net/stentor/plugins"
 )
 
@@ -41,10 +43,30 @@ func Named(content []byte) []plugins.VIP {
 	return vips
 }
 
-// kept gives the VIPs that files of ours put on the host at boot.
-func (e *Engine) kept() ([]plugins.VIP, error) {
-	vips, _, err := e.own()
-	return vips, err
+// lookHost looks at the host, with what all files say of its addresses.
+func (e *Engine) lookHost(ctx context.Context) (*live.State, error) {
+	kept, _, err := e.own()
+	if err != nil {
+		return nil, err
+	}
+	s, err := e.live.Look(ctx, kept)
+	if err != nil {
+		return nil, err
+	}
+	s.Theirs = e.theirs()
+	return s, nil
+}
+
+// theirs has the addresses that files of others bring to lo as we would put
+// them there. With another length they are none: what is wanted is not there.
+func (e *Engine) theirs() map[netip.Addr]string {
+	all := map[netip.Addr]string{}
+	for _, a := range e.stack.Theirs() {
+		if a.Prefix.IsSingleIP() {
+			all[a.Prefix.Addr()] = a.Path
+		}
+	}
+	return all
 }
 
 // own gives the VIPs in files of ours, and which of these were edited by hand.

@@ -15,6 +15,7 @@ import (
 	"testing"
 
 	"github.com/stentor-net/stentor/netbackends/internal/hostfile"
+	"github.com/stentor-net/stentor/netbackends/internal/netfiles"
 	"github.com/stentor-net/stentor/netbackends/internal/nstest"
 	"github.com/stentor-net/stentor/plugins"
 )
@@ -26,6 +27,7 @@ const file = "/etc/fake/stentor"
 type fakeStack struct {
 	check, settle func() error
 	settled       int
+	theirs        []netfiles.Address
 }
 
 func (f *fakeStack) Places() ([]hostfile.Want, error) {
@@ -49,6 +51,8 @@ func (f *fakeStack) Check(context.Context, []*hostfile.Change) error {
 	}
 	return nil
 }
+
+func (f *fakeStack) Theirs() []netfiles.Address { return f.theirs }
 
 func (f *fakeStack) Settle(context.Context) error {
 	f.settled++

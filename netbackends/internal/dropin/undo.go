@@ -60,11 +60,7 @@ func (e *Engine) restore(ctx context.Context, old *record) error {
 	if e.live == nil {
 		return nil
 	}
-	kept, err := e.kept()
-	if err != nil {
-		return err
-	}
-	s, err := e.live.Look(ctx, kept)
+	s, err := e.lookHost(ctx)
 	if err != nil {
 		return err
 	}

@@ -37,11 +37,7 @@ func (e *Engine) verify(ctx context.Context, want []plugins.VIP, guarded []strin
 }
 
 func (e *Engine) wrong(ctx context.Context, want []plugins.VIP, guarded []string) ([]string, error) {
-	kept, err := e.kept()
-	if err != nil {
-		return nil, err
-	}
-	s, err := e.live.Look(ctx, kept)
+	s, err := e.lookHost(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -112,9 +112,20 @@ func (h *Host) before(ctx context.Context, verb string, e entry) error {
 	return h.Step(verb + " " + e.Addr.String())
 }
 
-// takeBack restores host and ledger after cause, which it returns.
+// takeBack restores host and ledger after cause, which it returns. On the way
+// back too the ledger calls an address ours before it is added; if that can't be
+// written, the host stays as it is now, which the ledger knows.
 func (h *Host) takeBack(s *State, done progress, cause error) error {
 	before := maps.Clone(s.stored)
+	if len(done.removed) > 0 {
+		known := maps.Clone(before)
+		for _, e := range done.added {
+			known[e.place()] = e
+		}
+		if err := h.store.save(known, s.here); err != nil {
+			return notTakenBack(cause, err)
+		}
+	}
 	var errs []error
 	for _, e := range done.removed {
 		if err := s.conn.Add(linkOf(e), e.Addr); err != nil && !errors.Is(err, fs.ErrExist) {
@@ -131,9 +142,13 @@ func (h *Host) takeBack(s *State, done progress, cause error) error {
 		errs = append(errs, err)
 	}
 	if len(errs) > 0 {
-		return fmt.Errorf("%w (what was done could not all be taken back: %w; apply again)", cause, errors.Join(errs...))
+		return notTakenBack(cause, errors.Join(errs...))
 	}
 	return cause
+}
+
+func notTakenBack(cause, why error) error {
+	return fmt.Errorf("%w (what was done could not all be taken back: %w; apply again)", cause, why)
 }
 
 func linkOf(e entry) kernel.Link { return kernel.Link{Name: e.Link, Index: e.Index} }

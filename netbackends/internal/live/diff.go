@@ -65,11 +65,13 @@ type Change struct {
 	adopts  []entry
 	removes []entry
 	next    ledger // when all is done
+	// stands has the prefixes of adopted addresses, of whatever length.
+	stands map[place]netip.Prefix
 }
 
 // diff compares what is wanted with what is there. It changes nothing.
-func diff(want []plugins.VIP, have ledger, now snapshot) (Change, error) {
-	c := Change{next: make(ledger, len(want))}
+func diff(want []plugins.VIP, have ledger, now snapshot, theirs map[netip.Addr]string) (Change, error) {
+	c := Change{next: make(ledger, len(want)), stands: map[place]netip.Prefix{}}
 	named := make(map[netip.Addr]string, len(want))
 	var errs []error
 	for _, v := range want {
@@ -78,13 +80,15 @@ func diff(want []plugins.VIP, have ledger, now snapshot) (Change, error) {
 			continue
 		}
 		named[v.Addr] = v.Name
-		e := settle(v, have, now)
+		e := settle(v, have, now, theirs)
 		old, known := have[e.place()]
+		at, there := now.at(e.place())
 		switch {
+		case !there, !e.Adopted && !now.hasHost(e.place()):
+			c.adds = append(c.adds, e)
 		case e.Adopted && !(known && old.Adopted):
 			c.adopts = append(c.adopts, e)
-		case !e.Adopted && !now.hasHost(e.place()):
-			c.adds = append(c.adds, e)
+			c.stands[e.place()] = at.Prefix
 		}
 		c.next[e.place()] = e
 	}
@@ -146,13 +150,18 @@ func check(v plugins.VIP, named map[netip.Addr]string, now snapshot) error {
 
 // settle decides where a VIP shall stand and whose it is there. An address
 // that is there already is used as it is: doubling it on a second link, or
-// replacing a /64 by a /128, would break what somebody set up on purpose.
-func settle(v plugins.VIP, have ledger, now snapshot) entry {
+// replacing a /64 by a /128, would break what somebody set up on purpose. It is
+// ours once the file that it was adopted from names it no more.
+func settle(v plugins.VIP, have ledger, now snapshot, theirs map[netip.Addr]string) entry {
 	link := now.links[v.Link]
 	e := entry{VIP: v.Name, Addr: v.Addr, Link: link.Name, Index: link.Index}
+	if link.Loopback {
+		e.File = theirs[v.Addr]
+	}
 	if _, there := now.at(e.place()); there {
 		old, known := have[e.place()]
-		e.Adopted = !known || old.Adopted || !now.hasHost(e.place())
+		stays := old.Adopted && old.File == ""
+		e.Adopted = e.File != "" || !known || stays || !now.hasHost(e.place())
 		return e
 	}
 	for _, a := range now.addrs[v.Addr] {
@@ -162,6 +171,7 @@ func settle(v plugins.VIP, have ledger, now snapshot) entry {
 			return entry{VIP: v.Name, Addr: v.Addr, Link: other.Name, Index: other.Index, Wanted: v.Link, Adopted: true}
 		}
 	}
+	e.Adopted = e.File != ""
 	return e
 }
 
@@ -173,8 +183,15 @@ func (c Change) Steps() []plugins.Step {
 		entries []entry
 	}{{"adopt", c.adopts}, {"add", c.adds}, {"remove", c.removes}} {
 		for _, e := range part.entries {
-			object := fmt.Sprintf("address %s on %s", netip.PrefixFrom(e.Addr, e.Addr.BitLen()), e.Link)
-			steps = append(steps, plugins.Step{Verb: part.verb, Object: object})
+			prefix, stands := c.stands[e.place()]
+			if !stands {
+				prefix = netip.PrefixFrom(e.Addr, e.Addr.BitLen())
+			}
+			step := plugins.Step{Verb: part.verb, Object: fmt.Sprintf("address %s on %s", prefix, e.Link)}
+			if e.File != "" {
+				step.Diff = e.File + " brings it back after a reboot"
+			}
+			steps = append(steps, step)
 		}
 	}
 	return steps

@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"maps"
+	"net/netip"
 	"slices"
 	"sync"
 
@@ -41,6 +42,11 @@ func New(log *slog.Logger, dir string) (*Host, error) {
 
 // State is all that a call looks at before it does anything.
 type State struct {
+	// Theirs has the addresses that files of somebody else's bring to lo at
+	// boot, each with the file's path. They are adopted while they stand
+	// there: put on the host if they are not up, and left to that file.
+	Theirs map[netip.Addr]string
+
 	conn   *kernel.Conn
 	here   origin
 	have   ledger // whose each address is
@@ -92,7 +98,7 @@ func (l ledger) with(kept []plugins.VIP, now snapshot) ledger {
 func (s *State) Close() { s.conn.Close() }
 
 // Diff compares what is wanted with what is there. It changes nothing.
-func (s *State) Diff(want []plugins.VIP) (Change, error) { return diff(want, s.have, s.now) }
+func (s *State) Diff(want []plugins.VIP) (Change, error) { return diff(want, s.have, s.now, s.Theirs) }
 
 // Done tells whether c leaves both host and ledger as they are.
 func (s *State) Done(c Change) bool {

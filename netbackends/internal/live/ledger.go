@@ -43,6 +43,8 @@ type entry struct {
 	Wanted string `json:"wanted,omitempty"`
 	// Adopted: it was there before us, and is never removed by us.
 	Adopted bool `json:"adopted,omitempty"`
+	// File is somebody else's that brings it back at boot; for adopted ones.
+	File string `json:"file,omitempty"`
 }
 
 func (e entry) place() place { return place{e.Addr, e.Index} }

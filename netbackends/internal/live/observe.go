@@ -25,19 +25,22 @@ func (h *Host) Observe(s *State) []plugins.VIPState {
 			VIP:     plugins.VIP{Name: e.VIP, Addr: e.Addr, Link: e.Link},
 			OnHost:  there,
 			Adopted: e.Adopted,
-			Drift:   drift(e, at, there, s.now),
+			Drift:   drift(e, at, there, s),
 		}
 	}
 	return states
 }
 
 // drift says how the host differs from one host address on the wanted link.
-func drift(e entry, at kernel.Address, there bool, now snapshot) string {
+func drift(e entry, at kernel.Address, there bool, s *State) string {
 	host := netip.PrefixFrom(e.Addr, e.Addr.BitLen())
 	if !there {
 		return fmt.Sprintf("%s is gone from %s", host, e.Link)
 	}
 	var say []string
+	if e.File != "" && s.Theirs[e.Addr] == "" {
+		say = append(say, fmt.Sprintf("%s, which brought it to %s, names it no more: stentor apply writes it to a file of Stentor's own", e.File, e.Link))
+	}
 	if e.Wanted != "" && e.Wanted != e.Link {
 		say = append(say, fmt.Sprintf("it was on %s already and is used there, though the config says %s", e.Link, e.Wanted))
 	}
@@ -48,9 +51,9 @@ func drift(e entry, at kernel.Address, there bool, now snapshot) string {
 	if at.Dynamic {
 		say = append(say, "it has a lifetime: DHCP or a router advertisement gave it, and may take it away")
 	}
-	for _, other := range now.addrs[e.Addr] {
+	for _, other := range s.now.addrs[e.Addr] {
 		if other.Index != e.Index {
-			say = append(say, fmt.Sprintf("it stands on %s too", now.names[other.Index]))
+			say = append(say, fmt.Sprintf("it stands on %s too", s.now.names[other.Index]))
 		}
 	}
 	return strings.Join(say, "; ")

@@ -1,6 +1,7 @@
 package networkd
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -77,6 +78,55 @@ func TestVersion(t *testing.T) {
 		if got := Version(fstest.MapFS{name: {}}); got != want {
 			t.Errorf("%s: %d, want %d", name, got, want)
 		}
+	}
+}
+
+func TestTraps(t *testing.T) {
+	const lo = "[Match]\nName=lo\n"
+	const reload = "warning systemd 247 /etc/systemd/network/30-lo.network: when this file changes, networkctl reload and netplan apply take 127.0.0.1 and ::1 off lo | " +
+		"write [Network] and KeepConfiguration=static into /etc/systemd/network/30-lo.network.d/keep.conf"
+	flaps := func(v string) string {
+		return "note systemd " + v + " : netplan apply takes the uplink's and the shared addresses off for a moment, even when nothing has changed | " +
+			"avoid it while the host serves; stentor apply never calls it"
+	}
+	tests := []struct {
+		name, version string
+		netplan       bool
+		file, dropIn  string
+		want          []string
+	}{
+		{name: "no systemd", netplan: true, file: lo},
+		{name: "247", version: "247", file: lo, want: []string{reload}},
+		{name: "247, nothing for lo", version: "247", file: "[Match]\nName=eth0\n"},
+		{name: "247, kept", version: "247", file: lo + "[Network]\nKeepConfiguration = static\n"},
+		{name: "247, kept by a drop-in", version: "247", file: lo, dropIn: "[Network]\nKeepConfiguration=yes\n"},
+		{name: "247, half kept", version: "247", file: lo + "[Network]\nKeepConfiguration=dhcp\n", want: []string{reload}},
+		{name: "247 and netplan", version: "247", netplan: true, file: lo, want: []string{reload, flaps("247")}},
+		{name: "252", version: "252", file: lo},
+		{name: "252 and netplan", version: "252", netplan: true, file: lo, want: []string{flaps("252")}},
+		{name: "257 and netplan", version: "257", netplan: true, file: lo},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			root := fstest.MapFS{"etc/systemd/network/30-lo.network": {Data: []byte(tt.file)}}
+			if tt.version != "" {
+				root["usr/lib/systemd/libsystemd-shared-"+tt.version+".so"] = &fstest.MapFile{Data: []byte("x")}
+			}
+			if tt.dropIn != "" {
+				root["etc/systemd/network/30-lo.network.d/x.conf"] = &fstest.MapFile{Data: []byte(tt.dropIn)}
+			}
+			findings, err := Traps(root, tt.netplan)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var got []string
+			for _, f := range findings {
+				got = append(got, fmt.Sprintf("%s %s %s: %s | %s", f.Severity, f.Object, f.Path, f.Message, f.Hint))
+			}
+			if d := cmp.Diff(tt.want, got); d != "" {
+				t.Errorf("(-want +got):\n%s", d)
+			}
+		})
 	}
 }
 
