@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/stentor-net/stentor/netbackends/internal/kernel"
 	"github.com/stentor-net/stentor/plugins"
 )
 
@@ -23,6 +22,7 @@ func (b *Backend) carryOut(ctx context.Context, s *state, c change) error {
 		if err := b.keepEdited(s.facts); err != nil {
 			return err
 		}
+		s.spare = c.spare
 		b.hush(true) // what we do ourselves is no news to Watch
 		defer b.hush(false)
 		if err := b.changeHost(ctx, s, c); err != nil {
@@ -65,7 +65,7 @@ func (b *Backend) changeHost(ctx context.Context, s *state, c change) error {
 		}
 	}
 	for _, stray := range c.strays {
-		if err := b.drop(ctx, s, stray); err != nil {
+		if err := b.drop(ctx, s, c, stray); err != nil {
 			return err
 		}
 	}
@@ -109,19 +109,31 @@ func (b *Backend) changeProfile(ctx context.Context, s *state, c change) error {
 			return err
 		}
 	case remove:
-		return b.drop(ctx, s, *s.ours)
+		return b.drop(ctx, s, c, *s.ours)
 	}
 	switch c.live {
 	case activate:
 		if err := b.step("activate the profile"); err != nil {
 			return err
 		}
-		return s.device.explain(s.nm.activate(ctx, *s.ours, s.carrier), s.nm.version)
+		return b.activate(ctx, s)
 	case reapply:
 		if err := b.step("reapply the profile"); err != nil {
 			return err
 		}
 		return s.nm.reapply(ctx, s.carrier)
+	}
+	return nil
+}
+
+// activate brings our profile up.
+func (b *Backend) activate(ctx context.Context, s *state) error {
+	active, err := s.nm.activate(ctx, *s.ours, s.carrier)
+	if err != nil {
+		return s.device.explain(err, s.nm.version)
+	}
+	if err := s.nm.arrive(ctx, active, b.settle); err != nil {
+		return fmt.Errorf("activate %s: %w", s.ours, err)
 	}
 	return nil
 }
@@ -140,39 +152,49 @@ func (d device) explain(err error, v version) error {
 }
 
 // drop deletes a profile of ours and waits until its addresses are gone.
-func (b *Backend) drop(ctx context.Context, s *state, p stored) error {
+func (b *Backend) drop(ctx context.Context, s *state, c change, p stored) error {
 	if err := b.step("delete the profile"); err != nil {
 		return err
 	}
 	if err := s.nm.remove(ctx, p); err != nil {
 		return err
 	}
-	own := p.link != loopback.link
-	left := func() ([]netip.Addr, error) {
-		now, err := takeSnapshot(s.conn)
-		s.kernel = now
-		_, there := now.links[p.link]
-		return slices.DeleteFunc(slices.Clone(p.addrs), func(a netip.Addr) bool { return !now.has(a, p.link) || own && !there }), err
+	if _, err := s.nm.restWithout(ctx, p.link, p.path(), b.settle); err != nil && !errors.Is(err, errSlow) {
+		return err
 	}
+	before := s.kernel
+	own := p.link != loopback.link
 	err := poll(ctx, b.settle, func() (bool, error) {
-		rest, err := left()
+		err := s.survey()
 		_, there := s.kernel.links[p.link]
-		return len(rest) == 0 && !(own && there), err
+		return len(s.kernel.left(p)) == 0 && !(own && there) && c.tookOff(before, s.kernel) == "", err
 	})
 	if err == nil || !errors.Is(err, errSlow) {
 		return err
 	}
-	// NetworkManager let go of the device without cleaning it.
-	rest, err := left()
-	if err != nil {
+	return s.clean(c, p, before)
+}
+
+// left are the addresses of a deleted profile that are still there.
+func (s snapshot) left(p stored) []netip.Addr {
+	return slices.DeleteFunc(slices.Clone(p.addrs), func(a netip.Addr) bool { return !s.has(a, p.link) })
+}
+
+// clean does what NetworkManager did not do when it let go of a device.
+func (s *state) clean(c change, p stored, before snapshot) error {
+	if err := s.survey(); err != nil {
 		return err
 	}
+	link, there := s.kernel.links[p.link]
 	var errs []error
-	for _, a := range rest {
-		errs = append(errs, s.conn.Delete(kernel.Link{Name: p.link, Index: s.kernel.links[p.link].Index}, a))
+	for _, a := range s.kernel.left(p) {
+		errs = append(errs, s.conn.Delete(link, a))
 	}
-	if _, there := s.kernel.links[p.link]; own && there {
+	if there && p.link != loopback.link {
 		errs = append(errs, fmt.Errorf("NetworkManager deleted %s and left its device: ip link delete %s", p, p.link))
+	}
+	if took := c.tookOff(before, s.kernel); took != "" {
+		errs = append(errs, fmt.Errorf("NetworkManager deleted %s, and %s (see: ip address show lo)", p, took))
 	}
 	return errors.Join(errs...)
 }

@@ -34,7 +34,7 @@ type Backend struct {
 
 // New makes a backend that Configure makes ready.
 func New(log *slog.Logger) *Backend {
-	return &Backend{log: log, device: dummy, settle: 10 * time.Second, step: func(string) error { return nil }}
+	return &Backend{log: log, device: dummy, settle: 20 * time.Second, step: func(string) error { return nil }}
 }
 
 // Info implements plugins.Backend.
@@ -88,7 +88,7 @@ func (b *Backend) Plan(ctx context.Context, want []plugins.VIP) (plugins.Plan, e
 	if b.root != "" {
 		return b.image().plan(want)
 	}
-	s, err := b.look(ctx)
+	s, err := b.lookAtRest(ctx, b.settle)
 	if err != nil {
 		return plugins.Plan{}, err
 	}
@@ -106,7 +106,7 @@ func (b *Backend) Apply(ctx context.Context, want []plugins.VIP) error {
 	if b.root != "" {
 		return b.image().apply(want)
 	}
-	s, err := b.look(ctx)
+	s, err := b.lookAtRest(ctx, b.settle)
 	if err != nil {
 		return err
 	}

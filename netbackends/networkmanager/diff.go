@@ -29,8 +29,9 @@ type change struct {
 	want    profile
 	had     profile // what was in it before
 	strays  []stored
-	next    ledger // when all is done
-
+	// spare are addresses of others on lo that NetworkManager takes off for a moment.
+	spare []netip.Addr
+	next  ledger // when all is done
 }
 
 // quiet: there is nothing to do but perhaps to write the ledger.
@@ -98,7 +99,11 @@ func (c *change) decide(f facts) {
 
 // missing are the addresses of p that the kernel does not have.
 func missing(p profile, now snapshot) []netip.Addr {
-	return slices.DeleteFunc(slices.Clone(p.addrs), func(a netip.Addr) bool { return now.has(a, p.device.link) })
+	return missingOn(p.device.link, p.addrs, now)
+}
+
+func missingOn(link string, addrs []netip.Addr, now snapshot) []netip.Addr {
+	return slices.DeleteFunc(slices.Clone(addrs), func(a netip.Addr) bool { return now.has(a, link) })
 }
 
 func check(v plugins.VIP, named map[netip.Addr]string) error {

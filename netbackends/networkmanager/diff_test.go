@@ -60,6 +60,17 @@ func (f facts) put(a, link string, bits int) {
 	f.kernel.addrs[addr] = append(f.kernel.addrs[addr], standing{link, true, bits})
 }
 
+// What an Apply that was cut off left on the device is ours until the next one.
+func TestLeftOnDevice(t *testing.T) {
+	f := have(dummy, "203.0.113.10")
+	f.carrier.applied = addrs("203.0.113.10", "203.0.113.99")
+	f.put("203.0.113.99", "stentor0", 32)
+	states := f.states()
+	if len(states) != 2 || states[0].Drift != "" || !states[1].OnHost || states[1].Adopted || !strings.Contains(states[1].Drift, "an apply was cut off") {
+		t.Errorf("states: %+v", states)
+	}
+}
+
 func TestDiff(t *testing.T) {
 	tests := []struct {
 		name  string

@@ -19,9 +19,12 @@ func (c *change) allowed(f facts) error {
 		if s.edited && !f.force {
 			return edited(s, profile{})
 		}
-		if others := f.others(s.link); s.link == loopback.link && len(others) > 0 {
+		if s.link != loopback.link {
+			continue
+		}
+		if strange := c.strangers(f, s.link); len(strange) > 0 {
 			return fmt.Errorf("%s is ours, and no longer needed; deleting it would take %s off lo, which are not ours; "+
-				"remove them, or delete it yourself: nmcli connection delete %s (%w)", s, listed(others), s.uuid, plugins.ErrForeign)
+				"remove them, or apply with --force to have them put back (%w)", s, listed(strange), plugins.ErrForeign)
 		}
 	}
 	if c.live == keep && c.profile != remove {
@@ -74,24 +77,27 @@ func (c *change) loopbackAllowed(f facts) error {
 	if err := c.sole(f); err != nil {
 		return err
 	}
-	others := f.others(f.device.link)
-	if len(others) == 0 {
+	if c.live == reapply && f.version.atLeast(preserveSince) {
 		return nil
 	}
-	const fix = "leave out device = \"lo\", or remove them: ip address delete ADDRESS dev lo"
+	strange := c.strangers(f, f.device.link)
+	if len(strange) == 0 {
+		return nil
+	}
+	const fix = "leave out device = \"lo\", or remove them: ip address delete ADDRESS dev lo, or apply with --force to have them put back"
 	switch {
 	case c.live == activate:
 		return fmt.Errorf("lo carries %s, and NetworkManager takes off all but its own when it activates a profile there: %s (%w)",
-			listed(others), fix, plugins.ErrForeign)
+			listed(strange), fix, plugins.ErrForeign)
 	case !f.version.atLeast(preserveSince):
 		return fmt.Errorf("lo carries %s, and NetworkManager %s takes off all but its own when it changes a profile there (%s does not): %s (%w)",
-			listed(others), f.version, preserveSince, fix, plugins.ErrForeign)
+			listed(strange), f.version, preserveSince, fix, plugins.ErrForeign)
 	case c.profile == remove && len(c.had.addrs) == 0:
 		return fmt.Errorf("%s holds no address any more, and stays: deleting it would take %s off lo, which are not ours; "+
-			"remove them, or delete it yourself: nmcli connection delete %s (%w)", f.ours, listed(others), f.ours.uuid, plugins.ErrForeign)
+			"remove them, or apply with --force to have them put back (%w)", f.ours, listed(strange), plugins.ErrForeign)
 	case c.profile == remove:
 		// At least ours go, now and for good.
-		c.profile, c.live = update, reapply
+		c.profile, c.live, c.spare = update, reapply, nil
 	}
 	return nil
 }

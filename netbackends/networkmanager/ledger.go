@@ -134,10 +134,11 @@ func (s store) keepEdited(b []byte) error {
 
 // replaceFile writes a file of mode 0600, so that a crash leaves the old one or
 // the new one. The name in between begins with a dot, which NetworkManager
-// does not read.
+// does not read; it is fixed, so that a crash leaves at most one, which the next
+// write takes over.
 func replaceFile(path string, b []byte) error {
 	dir := filepath.Dir(path)
-	f, err := os.CreateTemp(dir, "."+filepath.Base(path)+".tmp-*")
+	f, err := os.OpenFile(filepath.Join(dir, "."+filepath.Base(path)+".tmp"), os.O_WRONLY|os.O_CREATE|os.O_TRUNC|unix.O_NOFOLLOW, 0o600)
 	if err != nil {
 		return err
 	}

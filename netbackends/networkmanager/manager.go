@@ -146,6 +146,7 @@ func (s stored) persistent() bool {
 // carrier is a link as NetworkManager sees it.
 type carrier struct {
 	handle gnm.Device
+	state  gnm.NmDeviceState
 	// profile is the path of the active profile; empty if none is.
 	profile  dbus.ObjectPath
 	external bool // that profile merely stands for what others set up
@@ -164,7 +165,13 @@ func (m *manager) carrier(ctx context.Context, link string) (*carrier, error) {
 		return nil, inWords("look for device "+link, err)
 	}
 	c := &carrier{handle: handle}
-	active, err := within(ctx, handle.GetPropertyActiveConnection)
+	var active gnm.ActiveConnection
+	if c.state, err = within(ctx, handle.GetPropertyState); err == nil {
+		active, err = within(ctx, handle.GetPropertyActiveConnection)
+	}
+	if gone(err) {
+		return nil, nil // removed while we looked
+	}
 	if err != nil || active == nil {
 		return c, inWords("ask for the active profile of "+link, err)
 	}
@@ -226,13 +233,13 @@ func (m *manager) remove(ctx context.Context, s stored) error {
 }
 
 // activate brings a profile up. It returns before all is done.
-func (m *manager) activate(ctx context.Context, s stored, c *carrier) error {
+func (m *manager) activate(ctx context.Context, s stored, c *carrier) (gnm.ActiveConnection, error) {
 	var on gnm.Device
 	if c != nil {
 		on = c.handle
 	}
-	_, err := within(ctx, func() (gnm.ActiveConnection, error) { return m.nm.ActivateConnection(s.handle, on, nil) })
-	return inWords("activate "+s.String(), err)
+	active, err := within(ctx, func() (gnm.ActiveConnection, error) { return m.nm.ActivateConnection(s.handle, on, nil) })
+	return active, inWords("activate "+s.String(), err)
 }
 
 // reapply has a device carry what its profile says now. It leaves addresses of

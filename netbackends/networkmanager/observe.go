@@ -6,9 +6,14 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/stentor-net/stentor/plugins"
 )
+
+// observeWait is how long Observe waits for a device that NetworkManager is
+// busy with. Whoever observes is about to decide, and must not wait for long.
+const observeWait = time.Second
 
 // Observe implements plugins.NetBackend. The Link of a state is the one where
 // the address stands, or belongs when it does not.
@@ -16,7 +21,7 @@ func (b *Backend) Observe(ctx context.Context) ([]plugins.VIPState, error) {
 	if b.root != "" {
 		return b.image().observe()
 	}
-	s, err := b.look(ctx)
+	s, err := b.lookAtRest(ctx, observeWait)
 	if err != nil {
 		return nil, err
 	}
@@ -24,7 +29,8 @@ func (b *Backend) Observe(ctx context.Context) ([]plugins.VIPState, error) {
 	return s.states(), nil
 }
 
-// entries are the adopted addresses and those of our profile.
+// entries are the adopted addresses, those of our profile, and those that its
+// device still carries of what was in it: the next Apply takes them away.
 func (f facts) entries() []entry {
 	var all []entry
 	for _, e := range f.ledger.VIPs {
@@ -33,12 +39,22 @@ func (f facts) entries() []entry {
 		}
 	}
 	if f.ours != nil {
-		for _, a := range f.ours.addrs {
+		held := f.ours.addrs
+		if f.active() {
+			held = slices.Concat(held, f.left())
+		}
+		for _, a := range held {
 			all = append(all, entry{VIP: f.ledger.name(a), Addr: a, Link: f.device.link})
 		}
 	}
 	slices.SortFunc(all, func(a, b entry) int { return strings.Compare(a.VIP, b.VIP) })
 	return all
+}
+
+// left are addresses that an Apply which was cut off took out of the profile,
+// and not off the device.
+func (f facts) left() []netip.Addr {
+	return slices.DeleteFunc(slices.Clone(f.carrier.applied), func(a netip.Addr) bool { return slices.Contains(f.ours.addrs, a) })
 }
 
 func (f facts) states() []plugins.VIPState {
@@ -80,6 +96,8 @@ func (f facts) drift(e entry, there bool) string {
 		return strings.Join(say, "; ")
 	}
 	switch {
+	case !slices.Contains(f.ours.addrs, e.Addr):
+		say = append(say, f.ours.String()+" does not have it: an apply was cut off")
 	case f.ours.edited:
 		say = append(say, f.ours.String()+" was edited by somebody")
 	case !f.ours.persistent():

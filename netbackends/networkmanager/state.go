@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/netip"
 	"slices"
+	"time"
 
 	"github.com/godbus/dbus/v5"
 
@@ -30,8 +31,9 @@ type facts struct {
 // state is facts, and the connections that they came over.
 type state struct {
 	facts
-	nm   *manager
-	conn *kernel.Conn
+	nm    *manager
+	conn  *kernel.Conn
+	spare []netip.Addr // of the change that is under way
 }
 
 func (s *state) close() {
@@ -56,6 +58,24 @@ func (b *Backend) look(ctx context.Context) (_ *state, err error) {
 		return nil, err
 	}
 	if err := s.refresh(ctx); err != nil {
+		s.close()
+		return nil, err
+	}
+	b.follow(s.facts)
+	return s, nil
+}
+
+// lookAtRest is look at a device that NetworkManager is done with.
+func (b *Backend) lookAtRest(ctx context.Context, wait time.Duration) (*state, error) {
+	s, err := b.look(ctx)
+	if err != nil || s.carrier == nil || !s.carrier.moving() {
+		return s, err
+	}
+	_, err = s.nm.rest(ctx, s.device.link, wait)
+	if err == nil {
+		err = s.refresh(ctx)
+	}
+	if err != nil {
 		s.close()
 		return nil, err
 	}

@@ -48,6 +48,9 @@ func (c change) steps(f facts) []plugins.Step {
 	for _, s := range f.strays {
 		step("remove", s.file, hostfile.Unified(s.file, s.text.bytes(), nil))
 	}
+	for _, a := range c.spare {
+		step("put back", address(a, loopback.link), "") // NetworkManager takes it off
+	}
 	if len(steps) == 0 && !f.ledger.equal(c.next) {
 		step("change", "the record of VIP names", "")
 	}

@@ -2,6 +2,7 @@ package networkmanager
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -34,11 +35,17 @@ func (b *Backend) undo(ctx context.Context, s *state, c change, guard gnm.Checkp
 	if err := b.step("take back"); err != nil {
 		return err
 	}
+	return errors.Join(b.restore(ctx, s, c, guard), s.putBack(ctx, undoTimeout))
+}
+
+// restore gives NetworkManager the profile that it had.
+func (b *Backend) restore(ctx context.Context, s *state, c change, guard gnm.Checkpoint) error {
 	if c.profile != add && c.profile != update {
 		return nil // the profile is as it was, or gone as asked
 	}
 	if guard != nil && s.nm.rollback(ctx, guard) == nil {
-		return nil
+		_, err := s.nm.rest(ctx, s.device.link, undoTimeout)
+		return err
 	}
 	nm, err := redial(ctx)
 	if err != nil {
@@ -46,6 +53,9 @@ func (b *Backend) undo(ctx context.Context, s *state, c change, guard gnm.Checkp
 	}
 	s.nm.close()
 	s.nm = nm
+	if _, err := nm.rest(ctx, s.device.link, undoTimeout); err != nil {
+		return err
+	}
 	if err := s.refresh(ctx); err != nil {
 		return err
 	}
@@ -58,15 +68,15 @@ func (b *Backend) undo(ctx context.Context, s *state, c change, guard gnm.Checkp
 	case s.ours == nil: // it was never added, or is gone
 		return nil
 	case c.profile == add:
-		return b.drop(ctx, s, *s.ours)
+		return b.drop(ctx, s, c, *s.ours)
 	}
 	if err := nm.update(ctx, *s.ours, c.had); err != nil {
 		return err
 	}
-	if !s.active() {
-		return nm.activate(ctx, *s.ours, s.carrier)
+	if s.active() {
+		return nm.reapply(ctx, s.carrier)
 	}
-	return nm.reapply(ctx, s.carrier)
+	return b.activate(ctx, s)
 }
 
 // redial waits for a NetworkManager that is on its way back.

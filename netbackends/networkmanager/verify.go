@@ -17,8 +17,7 @@ func (b *Backend) verify(ctx context.Context, s *state, c change) error {
 	before := s.kernel
 	var unmet string
 	err := poll(ctx, b.settle, func() (bool, error) {
-		var err error
-		if s.kernel, err = takeSnapshot(s.conn); err != nil {
+		if err := s.survey(); err != nil {
 			return false, err
 		}
 		unmet = c.unmet(before, s.kernel)
@@ -56,6 +55,14 @@ func (c change) unmet(before, now snapshot) string {
 	})
 	if len(over) > 0 {
 		return fmt.Sprintf("%s still carries %s", link, listed(over))
+	}
+	return c.tookOff(before, now)
+}
+
+// tookOff names what NetworkManager took off lo and has to be there again.
+func (c change) tookOff(before, now snapshot) string {
+	if lacks := missingOn(loopback.link, c.spare, now); len(lacks) > 0 {
+		return fmt.Sprintf("lo does not carry %s any more", listed(lacks))
 	}
 	for a, places := range before.addrs {
 		if a.IsLoopback() && len(now.addrs[a]) < len(places) {
