@@ -9,17 +9,14 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/stentor-net/stentor/core/config"
 	"github.com/stentor-net/stentor/core/control"
-	"github.com/stentor-net/stentor/core/daemon"
-	"github.com/stentor-net/stentor/core/host"
+	"github.com/stentor-net/stentor/core/once"
 	"github.com/stentor-net/stentor/core/registry"
 	"github.com/stentor-net/stentor/core/status"
-	"github.com/stentor-net/stentor/plugins"
 )
 
 func (a *app) apply() *cobra.Command {
-	var wait time.Duration
+	var wait, trial time.Duration
 	var root string
 	var force bool
 	c := &cobra.Command{
@@ -27,13 +24,22 @@ func (a *app) apply() *cobra.Command {
 		Short: "Make the host hold what the config says",
 		Long: `With a running daemon: have it take over the config, and wait until host and
 speaker hold it. Without one: put the shared IPs on this host, once, and
-announce nothing.`,
+announce nothing. What costs the host an address or a route is undone.
+With --confirm everything is rolled back after that time, whatever becomes of
+this terminal and the daemon, unless you run: stentor confirm`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			o := registry.Options{StateDir: a.stateDir, Root: root, Force: force}
-			if root != "" {
-				o.StateDir = filepath.Join(root, a.stateDir)
-				return a.applyOnce(cmd.Context(), o)
+			onTrial := cmd.Flags().Changed("confirm")
+			if onTrial && control.CheckTrial(trial) != nil {
+				return usage("--%w", control.CheckTrial(trial))
+			}
+			switch {
+			case onTrial && root != "":
+				return usage("--confirm is for a running host, and --root for an image; use one of them")
+			case onTrial && force:
+				return usage("--confirm could not bring back what --force replaces; use one of them")
+			case root != "":
+				return a.applyOnce(cmd.Context(), registry.Options{StateDir: filepath.Join(root, a.stateDir), Root: root, Force: force}, 0)
 			}
 			running, err := a.client().Running(cmd.Context())
 			switch {
@@ -42,19 +48,20 @@ announce nothing.`,
 			case running && force:
 				return &control.Error{Kind: control.KindRefused, Message: "--force is for a host without a running daemon; stop it first"}
 			case running:
-				return a.applyByDaemon(cmd.Context(), wait)
+				return a.applyByDaemon(cmd.Context(), wait, trial)
 			}
-			return a.applyOnce(cmd.Context(), o)
+			return a.applyOnce(cmd.Context(), registry.Options{StateDir: a.stateDir, Force: force}, trial)
 		},
 	}
 	c.Flags().DurationVar(&wait, "wait", 30*time.Second, "how long to wait for the daemon (a `DURATION`)")
+	c.Flags().DurationVar(&trial, "confirm", 0, "roll it back after `DURATION` unless confirmed")
 	c.Flags().StringVar(&root, "root", "", "only write files, below `DIR`: for image builds")
 	c.Flags().BoolVar(&force, "force", false, "replace files of ours that were edited; keep a copy")
 	return c
 }
 
-func (a *app) applyByDaemon(ctx context.Context, wait time.Duration) error {
-	done, err := a.client().Reload(ctx)
+func (a *app) applyByDaemon(ctx context.Context, wait, trial time.Duration) error {
+	done, err := a.client().Apply(ctx, wait, trial)
 	if err != nil {
 		return err
 	}
@@ -64,84 +71,56 @@ func (a *app) applyByDaemon(ctx context.Context, wait time.Duration) error {
 	for _, n := range done.Notes {
 		fmt.Fprintln(a.talk, n)
 	}
-	raw, err := a.client().Converged(ctx, done.Generation, wait)
+	if done.Converged {
+		fmt.Fprintf(a.out, "applied by the running daemon: generation %d, %d VIPs\n", done.Generation, done.VIPs)
+		a.sayTrial(done.Until)
+		return nil
+	}
+	var s status.Status
+	raw, err := a.client().Status(ctx)
+	if err == nil {
+		err = json.Unmarshal(raw, &s)
+	}
 	if err != nil {
 		return err
 	}
-	var s status.Status
-	if err := json.Unmarshal(raw, &s); err != nil {
-		return err
+	writeStatus(a.talk, &s, time.Now())
+	if !done.Until.IsZero() && time.Now().After(done.Until) {
+		return fmt.Errorf("the daemon took over the config, and was not done with it when its time was over; it is rolled back")
 	}
-	if !s.Converged {
-		writeStatus(a.talk, &s, time.Now())
-		return fmt.Errorf("the daemon took over the config, and is not done with it after %s; it goes on trying", wait)
-	}
-	fmt.Fprintf(a.out, "applied by the running daemon: generation %d, %d VIPs\n", s.Generation, len(s.VIPs))
-	return nil
+	a.sayTrial(done.Until)
+	return fmt.Errorf("the daemon took over the config, and is not done with it after %s; it goes on trying", wait)
 }
 
 // applyOnce is the host part alone.
-func (a *app) applyOnce(ctx context.Context, o registry.Options) error {
+func (a *app) applyOnce(ctx context.Context, o registry.Options, trial time.Duration) error {
 	log := a.quiet()
-	backends := a.registryFor(log, o)
-	cfg, err := daemon.Load(a.config, backends, true, log)
+	work := a.once(log, o)
+	work.Confirm = trial
+	done, err := once.Apply(ctx, work)
 	if err != nil {
 		return err
 	}
-	unlock, err := daemon.Lock(o.StateDir)
-	if err != nil {
-		return err
-	}
-	defer unlock()
-	network, why, err := backends.OpenNet(ctx, cfg.Network.Backend, cfg.Backends)
-	if err != nil {
-		return daemon.Locate(cfg, err)
-	}
-	defer network.Close()
-	want := hostVIPs(cfg)
-	plan, err := network.Plan(ctx, want)
-	if err != nil {
-		return err
-	}
-	if len(plan.Steps) > 0 {
-		if err := network.Apply(ctx, want); err != nil {
-			return err
-		}
-	}
-	for _, s := range plan.Steps {
+	for _, s := range done.Steps {
 		fmt.Fprintf(a.out, "%s %s\n", s.Verb, s.Object)
 	}
 	if o.Root != "" {
 		fmt.Fprintf(a.out, "wrote the files below %s by %s (%s): %d VIPs, %d changes; they take effect when that system boots\n",
-			o.Root, network.Info().Name, why, len(want), len(plan.Steps))
+			o.Root, done.Network, done.Why, done.VIPs, len(done.Steps))
 		return nil
 	}
-	if err := verify(cfg); err != nil {
-		return err
-	}
 	fmt.Fprintf(a.out, "applied without a daemon by %s (%s): %d VIPs on this host, %d changes; nothing is announced\n",
-		network.Info().Name, why, len(want), len(plan.Steps))
+		done.Network, done.Why, done.VIPs, len(done.Steps))
+	if done.Trial != nil {
+		a.sayTrial(done.Trial.Deadline.Wall)
+	}
 	return nil
 }
 
-func hostVIPs(cfg *config.Config) []plugins.VIP {
-	var want []plugins.VIP
-	for _, v := range cfg.VIPs {
-		want = append(want, plugins.VIP{Name: v.Name, Addr: v.Addr, Link: v.Link})
+// sayTrial tells a person what will happen, and how to prevent it.
+func (a *app) sayTrial(until time.Time) {
+	if left := time.Until(until); !until.IsZero() {
+		fmt.Fprintf(a.out, "it is rolled back at %s, in %s, unless you run: stentor confirm\n",
+			until.Local().Format("15:04:05"), max(left, 0).Round(time.Second))
 	}
-	return want
-}
-
-// verify asks the kernel whether every VIP is there.
-func verify(cfg *config.Config) error {
-	view, err := host.Read()
-	if err != nil {
-		return err
-	}
-	for _, v := range cfg.VIPs {
-		if len(view.Addrs[v.Addr]) == 0 {
-			return fmt.Errorf("vip %s: the backend says it is done, but the kernel does not have %s", v.Name, v.Addr)
-		}
-	}
-	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -14,6 +15,7 @@ import (
 	"github.com/stentor-net/stentor/core/daemon"
 	"github.com/stentor-net/stentor/core/doctor"
 	"github.com/stentor-net/stentor/core/registry"
+	"github.com/stentor-net/stentor/plugins"
 )
 
 // checked is what check found, in its JSON form.
@@ -30,6 +32,7 @@ type candidate struct {
 	Score   int               `json:"score"`
 	Why     string            `json:"why"`
 	Signals map[string]string `json:"signals"`
+	looked  []plugins.Signal  // Signals, in the backend's order
 }
 
 func (a *app) check() *cobra.Command {
@@ -38,7 +41,8 @@ func (a *app) check() *cobra.Command {
 		Use:   "check",
 		Short: "Check the config, and this host for traps",
 		Long: `Check the config, then this host: which network backend fits and why, routes to
-the peers, and settings that would keep traffic away. Changes nothing.
+the peers, other people's files that have a shared IP, and settings that would
+keep traffic away. Changes nothing.
 
 Exit code 0: all is well; 2: the config has mistakes; 4: the host has problems.`,
 		Args: cobra.NoArgs,
@@ -50,7 +54,7 @@ Exit code 0: all is well; 2: the config has mistakes; 4: the host has problems.`
 
 func (a *app) runCheck(ctx context.Context, offline bool) error {
 	reg := a.registry(a.quiet())
-	cfg, warnings, err := config.Load(a.config, config.Options{Info: reg.Info, Names: reg.Names, Offline: offline})
+	cfg, warnings, err := config.Load(a.config, config.Options{Info: reg.Info, Names: reg.Names, Refused: reg.Refused, Locate: reg.Locate, Offline: offline})
 	out := checked{Config: append([]config.Finding{}, warnings...), Backends: []candidate{}, Host: []doctor.Finding{}}
 	var invalid *config.Invalid
 	if errors.As(err, &invalid) && a.json {
@@ -80,7 +84,7 @@ func (a *app) runCheck(ctx context.Context, offline bool) error {
 
 func (a *app) checkHost(ctx context.Context, cfg *config.Config, reg *registry.Registry, out *checked) error {
 	for _, c := range reg.Candidates(ctx, cfg.Backends) {
-		one := candidate{Name: c.Name, Score: c.Score, Why: c.Why, Signals: map[string]string{}}
+		one := candidate{Name: c.Name, Score: c.Score, Why: c.Why, Signals: map[string]string{}, looked: c.Signals}
 		if c.Err != nil {
 			one.Why = c.Err.Error()
 		}
@@ -89,24 +93,74 @@ func (a *app) checkHost(ctx context.Context, cfg *config.Config, reg *registry.R
 		}
 		out.Backends = append(out.Backends, one)
 	}
-	chosen, _, err := reg.OpenNet(ctx, cfg.Network.Backend, cfg.Backends)
-	if err != nil {
-		return err
-	}
-	for i := range out.Backends {
-		out.Backends[i].Chosen = out.Backends[i].Name == chosen.Info().Name
-	}
 	in, err := doctor.Host(cfg)
 	if err != nil {
 		return err
+	}
+	chosen, _, err := reg.OpenNet(ctx, cfg.Network.Backend, cfg.Backends)
+	switch {
+	case errors.Is(err, plugins.ErrUnsupported) && cfg.Network.Backend == registry.Auto:
+		// The rest of the host is worth a look all the same.
+		in.Stack = []plugins.Finding{unfit(out.Backends)}
+	case err != nil:
+		return err
+	default:
+		for i := range out.Backends {
+			out.Backends[i].Chosen = out.Backends[i].Name == chosen.Info().Name
+		}
+		if i, ok := chosen.(plugins.Inspector); ok {
+			if in.Stack, err = i.Inspect(ctx, daemon.HostVIPs(cfg)); err != nil {
+				return err
+			}
+		}
 	}
 	out.Host = append(out.Host, doctor.Check(in)...)
 	return nil
 }
 
+// unfit is the finding that nobody can tell which backend to use.
+func unfit(backends []candidate) plugins.Finding {
+	f := plugins.Finding{Severity: plugins.SeverityProblem, Object: "network", Message: "no network backend fits this host",
+		Hint: `name one in the config: [network] backend = "iproute" (plain netlink: addresses last until the reboot, and "stentor run" puts them back)`}
+	var best []string
+	for _, b := range backends {
+		if b.Score > 0 && b.Score == backends[0].Score {
+			best = append(best, b.Name)
+		}
+	}
+	if len(best) > 1 {
+		f.Message = "several network backends fit this host equally well: " + strings.Join(best, ", ")
+		f.Hint = fmt.Sprintf("name the one that owns the uplink: [network] backend = %q", best[0])
+	} else if len(backends) > 0 && backends[0].Why != "" {
+		f.Message += ": " + backends[0].Why
+	}
+	return f
+}
+
 // healthy: nothing that was found keeps an address from working.
 func (c checked) healthy() bool {
 	return !slices.ContainsFunc(c.Host, func(f doctor.Finding) bool { return f.Severity == doctor.Problem })
+}
+
+// writeSignals shows what the backends looked at, each fact once.
+func writeSignals(w io.Writer, backends []candidate) {
+	seen := map[plugins.Signal]bool{}
+	var rows [][]string
+	for _, b := range backends {
+		for _, s := range b.looked {
+			if !seen[s] {
+				seen[s] = true
+				rows = append(rows, []string{"  " + s.Name, s.Value})
+			}
+		}
+	}
+	if len(rows) == 0 {
+		return
+	}
+	fmt.Fprintln(w, "\nwhat they looked at")
+	for _, line := range columns(rows) {
+		fmt.Fprintln(w, line)
+	}
 }
 
 func writeChecked(w io.Writer, cfg *config.Config, c checked) {
@@ -129,9 +183,14 @@ func writeChecked(w io.Writer, cfg *config.Config, c checked) {
 	for _, line := range columns(rows) {
 		fmt.Fprintln(w, line)
 	}
+	writeSignals(w, c.Backends)
 	fmt.Fprintln(w, "\nhost")
 	for _, f := range c.Host {
-		fmt.Fprintf(w, "  %s: %s: %s\n    hint: %s\n", f.Severity, f.Object, f.Message, f.Hint)
+		place := f.Place()
+		if place != "" {
+			place += ": "
+		}
+		fmt.Fprintf(w, "  %s: %s: %s%s\n    hint: %s\n", f.Severity, f.Object, place, f.Message, f.Hint)
 	}
 	if len(c.Host) == 0 {
 		fmt.Fprintln(w, "  nothing found that would keep traffic away")

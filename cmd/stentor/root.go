@@ -41,7 +41,7 @@ traffic follows the healthy host. Without a verb it shows the status.`,
 	status := a.status()
 	root.Args, root.RunE = cobra.NoArgs, status.RunE
 	root.Flags().AddFlagSet(status.Flags())
-	root.AddCommand(status, a.run(), a.check(), a.diff(), a.apply(), a.watch(), a.drain(), a.undrain(), a.reload(), a.version(), a.lab())
+	root.AddCommand(status, a.run(), a.check(), a.diff(), a.apply(), a.confirm(), a.watch(), a.drain(), a.undrain(), a.reload(), a.version(), a.lab(), a.pluginServe(), a.guard())
 	root.InitDefaultCompletionCmd()
 	for _, c := range root.Commands() {
 		if c.HasSubCommands() { // alone it is help; cobra takes any other word for that too
@@ -64,6 +64,8 @@ func (a *app) registry(log *slog.Logger) *registry.Registry {
 }
 
 func (a *app) registryFor(log *slog.Logger, o registry.Options) *registry.Registry {
+	o.Serve = []string{serveVerb}
+	o.Plugins.Log = log
 	return registry.New(netbackends.Builtin(log), bgpbackends.Builtin(log), o)
 }
 

@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/stentor-net/stentor/core/confirm"
 	"github.com/stentor-net/stentor/core/daemon"
 )
 
@@ -30,7 +31,7 @@ the peers were told, and end; a second one ends at once.`,
 			log := a.logger(level, logJSON)
 			return daemon.Run(ctx, daemon.Options{
 				Config: a.config, Socket: a.socket, StateDir: a.stateDir, Version: version(),
-				Registry: a.registry(log), Log: log,
+				Registry: a.registry(log), Log: log, Guard: confirm.Store{Dir: a.stateDir}.StartGuard,
 			}, hurry, reloads)
 		},
 	}

@@ -85,6 +85,9 @@ func writeStatus(w io.Writer, s *status.Status, now time.Time) {
 		if why := s.VIPs[i].Why; why != "" {
 			fmt.Fprintf(w, "  %s\n", why)
 		}
+		if s.VIPs[i].Adopted {
+			fmt.Fprintln(w, "  adopted: something else puts it on this host, and it stays when Stentor goes; stentor check tells more")
+		}
 	}
 	if len(s.VIPs) == 0 {
 		fmt.Fprintln(w, "no VIP is configured")
@@ -108,6 +111,9 @@ func writeStatus(w io.Writer, s *status.Status, now time.Time) {
 		fmt.Fprintf(w, ": %s", s.Network.Why)
 	}
 	fmt.Fprintln(w)
+	if !s.ConfirmBy.IsZero() {
+		fmt.Fprintf(w, "\non trial: rolled back at %s unless you run: stentor confirm\n", s.ConfirmBy.Local().Format("15:04:05"))
+	}
 	if len(s.Problems) > 0 {
 		fmt.Fprintln(w, "\nproblems")
 	}

@@ -28,12 +28,34 @@ func (b *builder) backend(kind plugins.Kind, t *table, standard string) backend 
 		return be
 	}
 	info, ok := b.opts.Info(kind, be.name)
+	if !ok && b.opts.Refused != nil {
+		if err := b.opts.Refused(kind, be.name); err != nil {
+			b.fail(be.at, "", "the %s backend %q can't be used: %v", title(kind), be.name, err)
+			return be
+		}
+	}
 	if !ok {
 		b.fail(be.at, didYouMean(be.name, b.known(kind)), "there is no %s backend %q", title(kind), be.name)
 		return be
 	}
 	be.info = &info
 	return be
+}
+
+// locate hands on where the programs of backends are that stand outside the
+// plugin folders: [backend.NAME] plugin = "/PATH".
+func (b *builder) locate() {
+	t := b.root.sub("backend")
+	if b.opts.Locate == nil {
+		return
+	}
+	for _, n := range t.subNames() {
+		if v := t.sub(n).value.table["plugin"]; v != nil {
+			if path, ok := v.data.(string); ok {
+				b.opts.Locate(n, path)
+			}
+		}
+	}
 }
 
 // known lists the names that a backend key can have.

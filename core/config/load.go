@@ -14,6 +14,12 @@ type Options struct {
 	Info func(kind plugins.Kind, name string) (info plugins.Info, ok bool)
 	// Names lists the backends of a kind, for messages; it may be nil.
 	Names func(kind plugins.Kind) []string
+	// Refused tells why a backend that Info does not know can't be used though
+	// it is there; it may be nil, and gives nil for one that is not there.
+	Refused func(kind plugins.Kind, name string) error
+	// Locate is told the path of each backend's program that the config names,
+	// before Info is asked; it may be nil.
+	Locate func(name, path string)
 	// Offline leaves password files unread, for a check on another machine.
 	// The passwords are empty then.
 	Offline bool
@@ -33,12 +39,27 @@ func Load(path string, o Options) (*Config, []Finding, error) {
 	return load(r, sources, o)
 }
 
+// LoadTexts is Load from files as they once were. What they refer to, such as
+// password files, is read as it is now.
+func LoadTexts(files []File, o Options) (*Config, []Finding, error) {
+	if len(files) == 0 {
+		return nil, nil, ErrNoFile
+	}
+	sources := make([]*source, len(files))
+	for i, f := range files {
+		sources[i] = newSource(f.Path, []byte(f.Text))
+		sources[i].order = i
+	}
+	return load(&report{}, sources, o)
+}
+
 // load is Load from the bytes on.
 func load(r *report, sources []*source, o Options) (*Config, []Finding, error) {
 	b := &builder{report: r, opts: o, main: sources[0], cfg: &Config{}}
 	tree := &value{table: map[string]*value{}, src: sources[0], node: &node{}}
 	for _, src := range sources {
 		b.cfg.Files = append(b.cfg.Files, src.name)
+		b.cfg.texts = append(b.cfg.texts, File{Path: src.name, Text: string(src.data)})
 		var file *value
 		if !src.unread {
 			file = parse(r, src)
@@ -73,6 +94,7 @@ type builder struct {
 }
 
 func (b *builder) build() {
+	b.locate()
 	b.network()
 	b.backends()
 	b.findVIPs()

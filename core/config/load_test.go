@@ -275,6 +275,28 @@ func TestFiles(t *testing.T) {
 			t.Error(diff)
 		}
 	})
+	t.Run("as they once were", func(t *testing.T) {
+		main, confd := setup(t)
+		write(t, filepath.Join(confd, "a.toml"), "[vip.mail]\naddress = \"203.0.113.2/32\"\nrole = \"secondary\"\n")
+		was, _, err := Load(main, testOptions())
+		if err != nil {
+			t.Fatal(err)
+		}
+		write(t, main, "a mistake")
+		again, _, err := LoadTexts(was.Texts(), testOptions())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(was, again, ignoreIndex, netipValues); diff != "" || len(again.VIPs) != 2 {
+			t.Error(diff)
+		}
+		if diff := cmp.Diff(was.Texts(), again.Texts()); diff != "" {
+			t.Error(diff)
+		}
+		if _, _, err := LoadTexts(nil, testOptions()); !errors.Is(err, ErrNoFile) {
+			t.Errorf("no files: %v", err)
+		}
+	})
 	t.Run("missing", func(t *testing.T) {
 		_, _, err := Load(filepath.Join(t.TempDir(), "stentor.toml"), Options{})
 		if !errors.Is(err, fs.ErrNotExist) || !strings.Contains(err.Error(), "--config") {

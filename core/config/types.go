@@ -19,7 +19,18 @@ type Config struct {
 	Backends map[string]map[string]any // [backend.NAME], opaque to core
 
 	index index // where each key stands
+	texts []File
 }
+
+// File is one file of a config, as it was read.
+type File struct {
+	Path string `json:"path"`
+	Text string `json:"text"`
+}
+
+// Texts are the files that the config was made of, for LoadTexts. Nobody may
+// change them.
+func (c *Config) Texts() []File { return c.texts }
 
 // Network is [network].
 type Network struct {

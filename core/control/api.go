@@ -48,6 +48,39 @@ type Reloaded struct {
 	Notes      []string         `json:"notes,omitempty"` // what happens now that people should know
 }
 
+// ApplyRequest asks that the config on disk be taken over and checked.
+type ApplyRequest struct {
+	// Wait is how long it may take until host and speaker hold it, in Go's notation.
+	Wait string `json:"wait"`
+	// Confirm is how long it is on trial; empty: it is in force for good.
+	Confirm string `json:"confirm,omitempty"`
+}
+
+// Applied is the answer to it.
+type Applied struct {
+	Generation int              `json:"generation"`
+	Converged  bool             `json:"converged"` // host and speaker hold it
+	VIPs       int              `json:"vips"`
+	Until      time.Time        `json:"until,omitzero"` // when it is rolled back unless it is confirmed
+	Warnings   []config.Finding `json:"warnings"`
+	Notes      []string         `json:"notes,omitempty"` // as in Reloaded
+}
+
+// MinTrial and MaxTrial bound how long a config can be on trial: less is too
+// short for a person, and a longer one is forgotten.
+const (
+	MinTrial = 5 * time.Second
+	MaxTrial = time.Hour
+)
+
+// CheckTrial tells what is wrong with the duration of a trial.
+func CheckTrial(d time.Duration) error {
+	if d < MinTrial || d > MaxTrial || d%time.Second != 0 {
+		return &Error{Kind: KindConfig, Message: "confirm: want whole seconds from 5s to 1h, like 60s"}
+	}
+	return nil
+}
+
 // Diff is what the config on disk would change.
 type Diff struct {
 	Network []Step `json:"network"`

@@ -81,6 +81,27 @@ func (c *Client) Reload(ctx context.Context) (Reloaded, error) {
 	return done, err
 }
 
+// Apply makes the daemon take over the config on disk, wait until it holds, and
+// check the host. A trial of 0 is none.
+func (c *Client) Apply(ctx context.Context, wait, trial time.Duration) (Applied, error) {
+	r := ApplyRequest{Wait: wait.String()}
+	if trial > 0 {
+		r.Confirm = trial.String()
+	}
+	var done Applied
+	body, err := c.do(ctx, wait+c.slow, http.MethodPost, "/v1/apply", r)
+	if err == nil {
+		err = json.Unmarshal(body, &done)
+	}
+	return done, err
+}
+
+// Confirm keeps the config on trial.
+func (c *Client) Confirm(ctx context.Context) error {
+	_, err := c.do(ctx, c.slow, http.MethodPost, "/v1/confirm", nil) // it waits for an apply to end
+	return err
+}
+
 // Drain asks that VIPs be served elsewhere.
 func (c *Client) Drain(ctx context.Context, r DrainRequest) error {
 	_, err := c.do(ctx, c.quick, http.MethodPost, "/v1/drain", r)

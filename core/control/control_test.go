@@ -49,6 +49,10 @@ func (d *fakeDaemon) Next() <-chan struct{}  { d.mu.Lock(); defer d.mu.Unlock();
 func (d *fakeDaemon) Reload(context.Context) (Reloaded, error) {
 	return Reloaded{Generation: 2, Warnings: []config.Finding{}}, d.err
 }
+func (d *fakeDaemon) Apply(_ context.Context, wait, trial time.Duration) (Applied, error) {
+	return Applied{Generation: 3, Until: time.Unix(0, 0).Add(wait + trial)}, d.err
+}
+func (d *fakeDaemon) Confirm(context.Context) error      { return d.err }
 func (d *fakeDaemon) Diff(context.Context) (Diff, error) { return Diff{}, d.err }
 func (d *fakeDaemon) Drain(vips []string, until time.Time, reason string) error {
 	d.mu.Lock()
@@ -219,6 +223,39 @@ func TestDrainRequests(t *testing.T) {
 				t.Errorf("drains %q", d.drains)
 			}
 		})
+	}
+}
+
+func TestApplyRequests(t *testing.T) {
+	tests := map[string]struct {
+		body string
+		code int
+	}{
+		"for good":    {`{"wait":"30s"}`, 200},
+		"on trial":    {`{"wait":"30s","confirm":"1m0s"}`, 200},
+		"shortest":    {`{"wait":"0s","confirm":"5s"}`, 200},
+		"longest":     {`{"wait":"0s","confirm":"1h0m0s"}`, 200},
+		"no wait":     {`{}`, 422},
+		"long wait":   {`{"wait":"61m"}`, 422},
+		"too short":   {`{"wait":"30s","confirm":"4s"}`, 422},
+		"too long":    {`{"wait":"30s","confirm":"3601s"}`, 422},
+		"not whole":   {`{"wait":"30s","confirm":"5500ms"}`, 422},
+		"no duration": {`{"wait":"30s","confirm":"60"}`, 422},
+		"unknown key": {`{"wait":"30s","trial":"60s"}`, 422},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			w := httptest.NewRecorder()
+			Handler(t.Context(), newFake()).ServeHTTP(w, httptest.NewRequest(http.MethodPost, "/v1/apply", strings.NewReader(tt.body)))
+			if w.Code != tt.code {
+				t.Errorf("code %d, want %d: %s", w.Code, tt.code, w.Body)
+			}
+		})
+	}
+	c, _ := serve(t, newFake())
+	got, err := c.Apply(t.Context(), time.Second, time.Minute)
+	if err != nil || got.Generation != 3 || !got.Until.Equal(time.Unix(61, 0)) {
+		t.Errorf("%+v, %v", got, err)
 	}
 }
 

@@ -29,6 +29,8 @@ type Daemon interface {
 	Status() *status.Status
 	Next() <-chan struct{} // closed by the next snapshot
 	Reload(context.Context) (Reloaded, error)
+	Apply(ctx context.Context, wait, trial time.Duration) (Applied, error)
+	Confirm(context.Context) error
 	Diff(context.Context) (Diff, error)
 	Drain(vips []string, until time.Time, reason string) error
 	Undrain(vips []string) error
@@ -109,6 +111,8 @@ func Handler(ctx context.Context, d Daemon) http.Handler {
 	mux.HandleFunc("GET /v1/watch", h.watch)
 	mux.HandleFunc("GET /v1/diff", h.diff)
 	mux.HandleFunc("POST /v1/reload", h.reload)
+	mux.HandleFunc("POST /v1/apply", h.apply)
+	mux.HandleFunc("POST /v1/confirm", h.confirm)
 	mux.HandleFunc("POST /v1/drain", h.drain)
 	mux.HandleFunc("POST /v1/undrain", h.undrain)
 	return http.MaxBytesHandler(mux, maxBody)
@@ -202,6 +206,34 @@ func (h *handler) diff(w http.ResponseWriter, r *http.Request) {
 func (h *handler) reload(w http.ResponseWriter, r *http.Request) {
 	done, err := h.daemon.Reload(r.Context())
 	reply(w, done, err)
+}
+
+func (h *handler) apply(w http.ResponseWriter, r *http.Request) {
+	var req ApplyRequest
+	if !read(w, r, &req) {
+		return
+	}
+	wait, err := time.ParseDuration(req.Wait)
+	if err != nil || wait < 0 || wait > time.Hour {
+		fail(w, &Error{Kind: KindConfig, Message: "wait: want a duration of at most 1h"})
+		return
+	}
+	var trial time.Duration
+	if req.Confirm != "" {
+		if trial, err = time.ParseDuration(req.Confirm); err == nil {
+			err = CheckTrial(trial)
+		}
+		if err != nil {
+			fail(w, &Error{Kind: KindConfig, Message: err.Error()})
+			return
+		}
+	}
+	done, err := h.daemon.Apply(r.Context(), wait, trial)
+	reply(w, done, err)
+}
+
+func (h *handler) confirm(w http.ResponseWriter, r *http.Request) {
+	reply(w, struct{}{}, h.daemon.Confirm(r.Context()))
 }
 
 func (h *handler) drain(w http.ResponseWriter, r *http.Request) {

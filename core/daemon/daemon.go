@@ -7,19 +7,17 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"maps"
 	"os"
-	"path/filepath"
-	"reflect"
 	"slices"
 	"strings"
 	"sync"
-	"syscall"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 
 	"github.com/stentor-net/stentor/core/config"
+	"github.com/stentor-net/stentor/core/confirm"
 	"github.com/stentor-net/stentor/core/control"
 	"github.com/stentor-net/stentor/core/host"
 	"github.com/stentor-net/stentor/core/reconcile"
@@ -36,15 +34,22 @@ type Options struct {
 	Version  string
 	Registry *registry.Registry
 	Log      *slog.Logger
+	// Guard starts a process that outlives this one and rolls back what nobody
+	// confirms.
+	Guard func(context.Context) error
 }
 
 // Daemon is one running instance.
 type Daemon struct {
 	Options
-	loop   *reconcile.Loop
-	drains *reconcile.DrainStore
+	loop    *reconcile.Loop
+	drains  *reconcile.DrainStore
+	store   confirm.Store
+	network string // the network backend's name
 
-	reload sync.Mutex // one reload at a time
+	reload sync.Mutex                    // one change of the config at a time
+	trial  atomic.Pointer[confirm.Trial] // nil: the config is in force for good; changed under reload
+	trials chan struct{}                 // there is another trial
 
 	speakers  []plugins.BGPBackend // all that were opened; they are closed at the end
 	recording sync.Mutex           // guards the next
@@ -55,16 +60,17 @@ type Daemon struct {
 // peers were told; hurry cuts that short. The signals SIGHUP, SIGTERM and
 // SIGINT are handled by Signals.
 func Run(ctx context.Context, o Options, hurry <-chan struct{}, reloads <-chan os.Signal) error {
-	unlock, err := Lock(o.StateDir)
+	d := &Daemon{Options: o, store: confirm.Store{Dir: o.StateDir}, trials: make(chan struct{}, 1)}
+	unlock, err := d.lock(ctx)
 	if err != nil {
 		return err
 	}
 	defer unlock()
-	cfg, err := Load(o.Config, o.Registry, false, o.Log)
+	cfg, trial, err := first(o, d.store)
 	if err != nil {
 		return err
 	}
-	d := &Daemon{Options: o}
+	d.trial.Store(trial)
 	if d.drains, err = reconcile.OpenDrains(o.StateDir); err != nil {
 		return err
 	}
@@ -73,6 +79,7 @@ func Run(ctx context.Context, o Options, hurry <-chan struct{}, reloads <-chan o
 		return Locate(cfg, err)
 	}
 	defer closeBackend(o.Log, network, hurry)
+	d.network = network.Info().Name
 	defer func() {
 		for _, b := range d.speakers {
 			closeBackend(o.Log, b, hurry)
@@ -96,6 +103,7 @@ func Run(ctx context.Context, o Options, hurry <-chan struct{}, reloads <-chan o
 	}, cfg)
 	o.Log.Info("starting", "version", o.Version, "network", network.Info().Name, "why", why, "bgp", speaker.Info().Name,
 		"vips", len(cfg.VIPs), "peers", len(cfg.BGP.Peers))
+	d.begun(ctx, cfg)
 	return d.serve(ctx, kernel, func(ctx context.Context) error {
 		return control.Serve(ctx, socket, d, o.Log)
 	}, hurry, reloads)
@@ -114,80 +122,13 @@ func (d *Daemon) serve(ctx context.Context, kernel *host.Host, socket func(conte
 	tasks.Go(func() error { return socket(rest) })
 	tasks.Go(func() error { d.tellManager(rest, stopping); return nil })
 	tasks.Go(func() error { d.hangups(rest, reloads); return nil })
+	tasks.Go(func() error { return d.watchTrials(rest) })
 	tasks.Go(func() error {
 		defer stopRest()
 		return d.loop.Run(stopping, hurry)
 	})
 	return tasks.Wait()
 }
-
-// hangups reloads on each SIGHUP.
-func (d *Daemon) hangups(ctx context.Context, reloads <-chan os.Signal) {
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-reloads:
-			if _, err := d.Reload(ctx); err != nil {
-				d.Log.Error("reload refused, the old config stays in force", "error", err)
-			}
-		}
-	}
-}
-
-// Reload takes over the config on disk if it is valid, and else changes nothing.
-func (d *Daemon) Reload(ctx context.Context) (control.Reloaded, error) {
-	d.reload.Lock()
-	defer d.reload.Unlock()
-	notifyReloading()
-	defer notify("READY=1")
-	cfg, warnings, err := load(d.Config, d.Registry, false)
-	if err != nil {
-		return control.Reloaded{}, err
-	}
-	old, generation := d.loop.Config()
-	if err := d.sameBackends(old, cfg); err != nil {
-		return control.Reloaded{}, err
-	}
-	if err := d.swap(ctx, cfg); err != nil {
-		return control.Reloaded{}, err
-	}
-	if !sameConfig(old, cfg) {
-		generation = d.loop.SetConfig(cfg)
-		d.Log.Info("took over a new config", "generation", generation, "vips", len(cfg.VIPs), "peers", len(cfg.BGP.Peers))
-	}
-	return control.Reloaded{Generation: generation, Warnings: append([]config.Finding{}, warnings...), Notes: notes(old, cfg)}, nil
-}
-
-// sameConfig reports whether two configs say the same, wherever they say it.
-func sameConfig(a, b *config.Config) bool {
-	return reflect.DeepEqual(a.Network, b.Network) && reflect.DeepEqual(a.BGP, b.BGP) && reflect.DeepEqual(a.VIPs, b.VIPs)
-}
-
-// sameBackends refuses what only a restart can change: the network backend,
-// and the tables of backends that have read theirs.
-func (d *Daemon) sameBackends(old, cfg *config.Config) error {
-	var what []string
-	if old.Network.Backend != cfg.Network.Backend {
-		what = append(what, "[network] backend")
-	}
-	for _, tables := range []map[string]map[string]any{old.Backends, cfg.Backends} { // one may be gone
-		for name := range tables {
-			if d.Registry.Configured(name) && !maps.EqualFunc(old.Backends[name], cfg.Backends[name], same) {
-				what = append(what, "[backend."+name+"]")
-			}
-		}
-	}
-	if len(what) == 0 {
-		return nil
-	}
-	slices.Sort(what)
-	what = slices.Compact(what)
-	return &control.Error{Kind: control.KindConfig, Message: "a reload can't change " + strings.Join(what, ", ") +
-		"; nothing was changed. Restart the daemon instead"}
-}
-
-func same(a, b any) bool { return reflect.DeepEqual(a, b) }
 
 // Diff tells what the config on disk would change.
 func (d *Daemon) Diff(ctx context.Context) (control.Diff, error) {
@@ -213,7 +154,7 @@ func (d *Daemon) Diff(ctx context.Context) (control.Diff, error) {
 }
 
 // Status is the newest snapshot.
-func (d *Daemon) Status() *status.Status { return d.loop.Status() }
+func (d *Daemon) Status() *status.Status { return withTrial(d.loop.Status(), d.trial.Load()) }
 
 // Next is closed by the next snapshot.
 func (d *Daemon) Next() <-chan struct{} { return d.loop.Next() }
@@ -275,7 +216,11 @@ func Load(path string, r *registry.Registry, offline bool, log *slog.Logger) (*c
 }
 
 func load(path string, r *registry.Registry, offline bool) (*config.Config, []config.Finding, error) {
-	return config.Load(path, config.Options{Info: r.Info, Names: r.Names, Offline: offline})
+	return config.Load(path, loadOptions(r, offline))
+}
+
+func loadOptions(r *registry.Registry, offline bool) config.Options {
+	return config.Options{Info: r.Info, Names: r.Names, Refused: r.Refused, Locate: r.Locate, Offline: offline}
 }
 
 // Locate places a mistake in a backend's own table at its line.
@@ -285,30 +230,6 @@ func Locate(cfg *config.Config, err error) error {
 		return cfg.Locate(se.Backend, se.Err)
 	}
 	return err
-}
-
-// Lock takes the state folder for this process, until unlock is called or the
-// process ends.
-func Lock(stateDir string) (unlock func(), err error) {
-	if err := os.MkdirAll(stateDir, 0o700); err != nil {
-		return nil, fmt.Errorf("state folder: %w", err)
-	}
-	path := filepath.Join(stateDir, "lock")
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|syscall.O_CLOEXEC, 0o600)
-	if err != nil {
-		return nil, fmt.Errorf("state folder: %w", err)
-	}
-	err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
-	if errors.Is(err, syscall.EWOULDBLOCK) {
-		f.Close()
-		return nil, &control.Error{Kind: control.KindRefused, Message: fmt.Sprintf(
-			"another stentor works on %s; stop it first, or give this one its own --state-dir and --socket", stateDir)}
-	}
-	if err != nil {
-		f.Close()
-		return nil, fmt.Errorf("lock %s: %w", path, err)
-	}
-	return func() { f.Close() }, nil
 }
 
 // closeBackend frees a backend, unless there is no time: the end of the process

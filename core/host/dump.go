@@ -94,22 +94,12 @@ func (r *requester) table(ctx context.Context) (*table, error) {
 func (r *requester) uplinks(ctx context.Context) (uplinks, error) {
 	var best uplinks
 	for _, family := range []uint8{unix.AF_INET, unix.AF_INET6} {
-		header := &nl.RtMsg{RtMsg: unix.RtMsg{Family: family, Table: unix.RT_TABLE_MAIN}}
-		msgs, err := r.list(ctx, unix.RTM_GETROUTE, unix.RTM_NEWROUTE, header)
-		switch {
-		case errors.Is(err, unix.ENOENT), errors.Is(err, unix.EOPNOTSUPP), errors.Is(err, unix.EAFNOSUPPORT):
-			continue // no such table yet, or a kernel without IPv6
-		case err != nil:
-			return uplinks{}, fmt.Errorf("list routes: %w", err)
+		routes, err := r.defaults(ctx, family)
+		if err != nil {
+			return uplinks{}, err
 		}
 		index, metric := 0, uint32(0)
-		for _, b := range msgs {
-			d, err := parseDefault(b)
-			if errors.Is(err, errNoMessage) || err == nil && d.family != family {
-				continue
-			} else if err != nil {
-				return uplinks{}, fmt.Errorf("list routes: %w", err)
-			}
+		for _, d := range routes {
 			if index == 0 || d.metric < metric {
 				index, metric = d.index, d.metric
 			}
@@ -121,4 +111,27 @@ func (r *requester) uplinks(ctx context.Context) (uplinks, error) {
 		}
 	}
 	return best, nil
+}
+
+// defaults lists the default routes of a family.
+func (r *requester) defaults(ctx context.Context, family uint8) ([]route, error) {
+	header := &nl.RtMsg{RtMsg: unix.RtMsg{Family: family, Table: unix.RT_TABLE_MAIN}}
+	msgs, err := r.list(ctx, unix.RTM_GETROUTE, unix.RTM_NEWROUTE, header)
+	switch {
+	case errors.Is(err, unix.ENOENT), errors.Is(err, unix.EOPNOTSUPP), errors.Is(err, unix.EAFNOSUPPORT):
+		return nil, nil // no such table yet, or a kernel without IPv6
+	case err != nil:
+		return nil, fmt.Errorf("list routes: %w", err)
+	}
+	var all []route
+	for _, b := range msgs {
+		d, err := parseDefault(b)
+		if errors.Is(err, errNoMessage) || err == nil && d.family != family {
+			continue
+		} else if err != nil {
+			return nil, fmt.Errorf("list routes: %w", err)
+		}
+		all = append(all, d)
+	}
+	return all, nil
 }

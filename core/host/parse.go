@@ -23,9 +23,10 @@ type placed struct {
 
 // route is a default route.
 type route struct {
-	family uint8
-	index  int
-	metric uint32
+	family  uint8
+	index   int
+	gateway netip.Addr
+	metric  uint32
 }
 
 // parseLink reads an RTM_NEWLINK or RTM_DELLINK (rtnetlink(7), struct ifinfomsg).
@@ -163,6 +164,10 @@ func parseDefault(b []byte) (route, error) {
 			r.index = int(binary.NativeEndian.Uint32(a.Value))
 		case a.Attr.Type == unix.RTA_PRIORITY && len(a.Value) == 4:
 			r.metric = binary.NativeEndian.Uint32(a.Value)
+		case a.Attr.Type == unix.RTA_GATEWAY:
+			r.gateway, _ = netip.AddrFromSlice(a.Value)
+		case a.Attr.Type == unix.RTA_VIA && len(a.Value) > 2: // family, then address (RFC 8950)
+			r.gateway, _ = netip.AddrFromSlice(a.Value[2:])
 		case a.Attr.Type == unix.RTA_MULTIPATH && len(a.Value) >= unix.SizeofRtNexthop:
 			r.index = int(binary.NativeEndian.Uint32(a.Value[4:])) // the first of them
 		}

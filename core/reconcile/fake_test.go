@@ -28,6 +28,7 @@ type world struct {
 	up       map[string]bool // sessions
 	told     map[string]map[netip.Prefix]bool
 	owned    map[netip.Addr]plugins.VIP
+	stale    bool // a file of the backend's is not as it should be, and no event told of it
 	netErr   error
 	bgpErr   error
 	netSlow  time.Duration
@@ -163,6 +164,9 @@ func (n fakeNet) Plan(_ context.Context, want []plugins.VIP) (plugins.Plan, erro
 			p.Steps = append(p.Steps, plugins.Step{Verb: "remove"})
 		}
 	}
+	if n.w.stale {
+		p.Steps = append(p.Steps, plugins.Step{Verb: "change"})
+	}
 	return p, nil
 }
 
@@ -177,6 +181,7 @@ func (n fakeNet) Apply(ctx context.Context, want []plugins.VIP) error {
 	if n.w.netErr != nil {
 		return n.w.netErr
 	}
+	n.w.stale = false
 	wanted := map[netip.Addr]bool{}
 	for _, v := range want {
 		wanted[v.Addr] = true

@@ -66,12 +66,13 @@ type Loop struct {
 	lookNet atomic.Bool // the network backend says that something moved
 
 	passes     atomic.Uint64
-	mu         sync.Mutex // guards the next five; the loop alone changes the speakers
+	mu         sync.Mutex // guards the next six; the loop alone changes the speakers
 	config     *config.Config
 	generation int
 	bgp        *speaker
 	leaving    *speaker           // hands its peers over to bgp; nil most of the time
 	next       plugins.BGPBackend // shall have the peers; nil: no change
+	rechecks   []chan struct{}    // closed when the network backend was asked again
 
 	// The rest belongs to the goroutine of Run.
 	routerID  netip.Addr // derived once: another uplink address must not reset every session
@@ -219,6 +220,8 @@ func (l *Loop) watch(ctx context.Context, what string, b plugins.Backend, look *
 func (l *Loop) pass(ctx context.Context, now time.Time) time.Time {
 	l.collect(now)
 	cfg, generation := l.Config()
+	rechecks := l.takeRechecks()
+	l.net.dirty = l.net.dirty || len(rechecks) > 0
 	view := l.Host.View()
 	holding := l.trackLosses(cfg, view, now)
 	want := Desire(Facts{
@@ -251,6 +254,9 @@ func (l *Loop) pass(ctx context.Context, now time.Time) time.Time {
 	}
 
 	l.board.publish(l.snapshot(cfg, generation, view, want, lingering), now)
+	for _, asked := range rechecks {
+		close(asked)
+	}
 	l.passes.Add(1)
 	return next
 }

@@ -44,7 +44,7 @@ func (l *Loop) vip(cfg *config.Config, view host.View, v config.VIP, verdict Ver
 	out := status.VIP{
 		Name: v.Name, Address: netip.PrefixFrom(v.Addr, v.Addr.BitLen()).String(), Announce: v.Prefix.String(),
 		Role: string(v.Role), State: verdict.State, Why: verdict.Why,
-		OnHost: onHost, AnnouncedTo: []string{}, Peers: len(v.Peers),
+		OnHost: onHost, Adopted: adopted(l.net.seen, v.Addr), AnnouncedTo: []string{}, Peers: len(v.Peers),
 	}
 	if len(v.Peers) == 0 {
 		out.Peers = len(cfg.BGP.Peers)
@@ -169,6 +169,10 @@ func driftProblems(seen []plugins.VIPState) []status.Problem {
 		}
 	}
 	return problems
+}
+
+func adopted(seen []plugins.VIPState, a netip.Addr) bool {
+	return slices.ContainsFunc(seen, func(v plugins.VIPState) bool { return v.Addr == a && v.Adopted })
 }
 
 // toldBy turns what each peer was told into who was told of each prefix.

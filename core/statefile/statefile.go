@@ -10,10 +10,13 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"golang.org/x/sys/unix"
 )
 
-// maxSize bounds what Read takes in: a state file of ours is far smaller.
-const maxSize = 4 << 20
+// maxSize bounds what Read takes in, and Write lets out: a state file of ours
+// is far smaller.
+const maxSize = 16 << 20
 
 // Read decodes the file at path into v. A file that isn't there leaves v alone.
 func Read(path string, v any) error {
@@ -45,8 +48,13 @@ func Write(path string, v any) error {
 	if err != nil {
 		return err
 	}
+	if len(raw) >= maxSize {
+		return fmt.Errorf("write %s: larger than %d bytes, which nobody could read again", path, maxSize)
+	}
 	dir := filepath.Dir(path)
-	tmp, err := os.CreateTemp(dir, "."+filepath.Base(path)+".tmp-*")
+	// The name is fixed, so that a crash leaves at most one, and the next Write
+	// takes it over. The folder is ours alone: nobody plants a link there.
+	tmp, err := os.OpenFile(filepath.Join(dir, "."+filepath.Base(path)+".tmp"), os.O_WRONLY|os.O_CREATE|os.O_TRUNC|unix.O_NOFOLLOW, 0o600)
 	if err != nil {
 		return err
 	}

@@ -60,3 +60,18 @@ func TestWriteFails(t *testing.T) {
 		t.Errorf("%d, %v", got, err)
 	}
 }
+
+// TestTooLarge: what could not be read again is not written.
+func TestTooLarge(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "x.json")
+	if err := Write(path, "old"); err != nil {
+		t.Fatal(err)
+	}
+	if err := Write(path, strings.Repeat("x", maxSize)); err == nil {
+		t.Error("it was written")
+	}
+	var got string
+	if err := Read(path, &got); err != nil || got != "old" {
+		t.Errorf("%q, %v", got, err)
+	}
+}

@@ -25,7 +25,10 @@ type Status struct {
 	// Generation counts the configurations accepted so far, the first being 1.
 	Generation int `json:"generation"`
 	// Converged: backends hold what this generation wants, and none has work to do.
-	Converged bool      `json:"converged"`
+	Converged bool `json:"converged"`
+	// ConfirmBy is when this config is rolled back unless it is confirmed; not
+	// there when it is in force for good.
+	ConfirmBy time.Time `json:"confirm_by,omitzero"`
 	Network   Network   `json:"network"`
 	BGP       BGP       `json:"bgp"`
 	VIPs      []VIP     `json:"vips"`     // by name
@@ -56,6 +59,8 @@ type VIP struct {
 	Why      string    `json:"why"`     // one sentence; empty when there is nothing to explain
 	Since    time.Time `json:"since"`   // when State was entered
 	OnHost   bool      `json:"on_host"` // the kernel says so
+	// Adopted: something else puts it on the host, and it stays when we go.
+	Adopted bool `json:"adopted,omitempty"`
 	// AnnouncedTo are the peers that were told and not told otherwise since.
 	AnnouncedTo []string `json:"announced_to"`
 	// Peers is how many peers shall be told.

@@ -56,7 +56,7 @@ func TestChanges(t *testing.T) {
 // TestJSONContract holds the names that scripts depend on. A name may be added
 // here, never changed or removed.
 func TestJSONContract(t *testing.T) {
-	raw, err := json.Marshal(Status{VIPs: []VIP{{}}, Peers: []Peer{{}}, Problems: []Problem{{}}})
+	raw, err := json.Marshal(Status{VIPs: []VIP{{Adopted: true}}, Peers: []Peer{{}}, Problems: []Problem{{}}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -68,7 +68,7 @@ func TestJSONContract(t *testing.T) {
 		"":         "version since generation converged network bgp vips peers problems",
 		"network":  "backend why",
 		"bgp":      "backend asn router_id",
-		"vips":     "name address announce role state why since on_host announced_to peers",
+		"vips":     "name address announce role state why since on_host adopted announced_to peers",
 		"peers":    "name address asn state since announced received last_error",
 		"problems": "object message hint since",
 	}
