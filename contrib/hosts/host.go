@@ -26,7 +26,15 @@ type Options struct {
 	Profile Profile
 	Files   map[string]File // laid in before the first boot, over the profile's own
 	Enable  []string        // units to enable, beside the profile's own
+	Uplink  *Uplink         // nil for a gateway of its own
 	Log     *slog.Logger    // nil for none
+}
+
+func (o Options) uplink() Uplink {
+	if o.Uplink == nil {
+		return Uplink{Addr4: Uplink4, Addr6: Uplink6, Gateway4: Gateway4, Gateway6: Gateway6}
+	}
+	return *o.Uplink
 }
 
 // bootTime is how long a host may take from power on to a settled network.
@@ -88,11 +96,44 @@ func (h *Host) Start(ctx context.Context) error {
 		return err
 	}
 	h.box = box
-	if err := h.settled(ctx); err != nil {
+	err = h.plug(ctx)
+	if err == nil {
+		err = h.settled(ctx)
+	}
+	if err != nil {
 		return fmt.Errorf("%w\nits console ends with:\n%s", err, tail(h.Log(), 15))
 	}
 	h.Options.Log.Info("booted", "host", h.String(), "took", time.Since(began).Round(time.Millisecond))
 	return nil
+}
+
+// plug makes eth0 as soon as the host has a network namespace of its own, for
+// which systemd waits. PID 1 is in this machine's at first.
+func (h *Host) plug(ctx context.Context) error {
+	plug := h.uplink().Plug
+	if plug == nil {
+		return nil
+	}
+	var path string
+	err := poll(ctx, h.String()+" to power on", func() (done bool, state string) {
+		leader, err := h.box.leader()
+		if err != nil {
+			return false, err.Error()
+		}
+		path = fmt.Sprintf("/proc/%d/ns/net", leader)
+		// nspawn itself stays where it was started. Not /proc/self, which is
+		// this process's first thread, wherever that may be at the moment.
+		outside, err := os.Stat(fmt.Sprintf("/proc/%d/ns/net", h.box.cmd.Process.Pid))
+		if err != nil {
+			return false, err.Error()
+		}
+		inside, err := os.Stat(path)
+		return err == nil && !os.SameFile(inside, outside), fmt.Sprint("it has no network namespace of its own ", err)
+	})
+	if err != nil {
+		return err
+	}
+	return plug(path)
 }
 
 // settled waits for the end of the boot.
@@ -105,18 +146,18 @@ func (h *Host) settled(ctx context.Context) error {
 		if err != nil {
 			return false, err.Error()
 		}
-		return up(h.Profile, r)
+		return up(h.Profile, h.uplink(), r)
 	})
 }
 
 // up tells from the state of systemd and the addresses of eth0 whether a boot
 // is over.
-func up(p Profile, r Result) (done bool, state string) {
+func up(p Profile, u Uplink, r Result) (done bool, state string) {
 	state, addrs, _ := strings.Cut(r.Stdout, "\n")
 	if state != "running" && state != "degraded" {
 		return false, "systemd is " + state + r.Stderr
 	}
-	for _, a := range []string{Uplink4, Uplink6} {
+	for _, a := range []string{u.Addr4, u.Addr6} {
 		if p != Bare && !strings.Contains(addrs, " "+a+" ") {
 			return false, "eth0 has no " + a + ":\n" + addrs
 		}

@@ -14,6 +14,7 @@ func TestRefusals(t *testing.T) {
 		code int
 		say  string
 	}{
+		{stack{suite: hosts.Bookworm, profile: hosts.Netplan, backend: "netplan", table: "[backend.netplan]\ndevice = \"dummy\"\n"}, 2, "device"},
 		{stack{suite: hosts.Bookworm, profile: hosts.NoSource, backend: "ifupdown"}, 3, "source"},
 		{stack{suite: hosts.Bullseye, profile: hosts.NM, backend: "networkmanager", table: nmOnLo}, 3, "1.42"},
 		{stack{suite: hosts.Bullseye, profile: hosts.NetplanNM, backend: "netplan"}, 3, "networkmanager"},

@@ -39,7 +39,14 @@ type rig struct {
 
 func newRig(t testing.TB, s stack) *rig {
 	t.Helper()
-	h, err := hosts.Boot(context.Background(), hosts.Options{Suite: s.suite, Profile: s.profile})
+	return newRigWith(t, s, hosts.Options{})
+}
+
+// newRigWith boots a host that has more than its profile.
+func newRigWith(t testing.TB, s stack, o hosts.Options) *rig {
+	t.Helper()
+	o.Suite, o.Profile = s.suite, s.profile
+	h, err := hosts.Boot(context.Background(), o)
 	if err != nil {
 		t.Fatal(err)
 	}

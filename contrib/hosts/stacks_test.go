@@ -50,8 +50,8 @@ func stacks() []stack {
 		)
 		if suite != hosts.Bullseye { // NetworkManager 1.30 can't do lo, and there is no ifupdown-ng
 			all = append(all,
-				stack{suite: suite, profile: hosts.NM, backend: "networkmanager", table: nmOnLo, own: "systemctl restart NetworkManager && nm-online -q -t 20"},
-				stack{suite: suite, profile: hosts.NetplanNM, backend: "networkmanager", table: nmOnLo, own: "systemctl restart NetworkManager && nm-online -q -t 20"},
+				stack{suite: suite, profile: hosts.NM, backend: "networkmanager", table: nmOnLo, core: core, own: "systemctl restart NetworkManager && nm-online -q -t 20"},
+				stack{suite: suite, profile: hosts.NetplanNM, backend: "networkmanager", table: nmOnLo, core: core, own: "systemctl restart NetworkManager && nm-online -q -t 20"},
 				stack{suite: suite, profile: hosts.IfupdownNG, backend: "ifupdown", own: "ifdown lo; ifup lo"},
 			)
 		}

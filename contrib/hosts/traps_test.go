@@ -42,6 +42,8 @@ var traps = []trap{
 	{"a broken file of somebody's", by("netplan"), trapBrokenYAML},
 	{"addresses of somebody's on lo", by("ifupdown"), trapForeignStanza},
 	{"restart of NetworkManager", by("networkmanager"), trapRestart},
+	{"restart of NetworkManager in the middle", by("networkmanager"), trapRestartMidway},
+	{"a checkpoint of somebody's", by("networkmanager"), trapCheckpoint},
 }
 
 // TestTraps leads each stack through what goes wrong, one after the other.
@@ -299,24 +301,4 @@ func trapForeignStanza(r *rig) {
 		r.edit("/etc/network/interfaces", was)
 		r.do("ip address del 198.51.100.8/32 dev lo")
 	})
-}
-
-// trapRestart: addresses stay through a restart of NetworkManager.
-func trapRestart(r *rig) {
-	r.begin()
-	before, err := r.record.Events(context.Background())
-	if err != nil {
-		r.t.Fatal(err)
-	}
-	r.do("systemctl restart NetworkManager && nm-online -q -t 20")
-	after, err := r.record.Events(context.Background())
-	if err != nil {
-		r.t.Fatal(err)
-	}
-	for _, e := range after[len(before):] {
-		if e.Deleted {
-			r.t.Errorf("event: %s", e)
-		}
-	}
-	r.holds(web, dns)
 }

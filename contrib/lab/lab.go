@@ -79,7 +79,8 @@ func (l *Lab) up(ctx context.Context) error {
 	if err := l.remember(); err != nil {
 		return err
 	}
-	for _, node := range l.topology.nodes {
+	inside := l.topology.inside(l.opts.Outside)
+	for _, node := range inside.nodes {
 		ns, err := netns.Create(l.netnsDir(), l.netnsName(node))
 		if errors.Is(err, fs.ErrExist) {
 			return fmt.Errorf("lab: network namespace %s exists and is not this lab's; choose another name", l.netnsName(node))
@@ -89,10 +90,10 @@ func (l *Lab) up(ctx context.Context) error {
 		}
 		l.ns[node] = ns
 	}
-	if err := wireUp(l.topology, l.ns); err != nil {
+	if err := wireUp(inside, l.ns); err != nil {
 		return err
 	}
-	if err := settle(ctx, l.topology, l.ns); err != nil {
+	if err := settle(ctx, inside, l.ns); err != nil {
 		return err
 	}
 	servers, err := newRouteServers(l)

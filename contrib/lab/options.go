@@ -48,8 +48,11 @@ type Options struct {
 	// Shared puts hosts and route servers on one segment. Otherwise the router
 	// is between them, and sessions must be multihop.
 	Shared       bool
-	RouteServers Kind         // Embedded when empty
-	Log          *slog.Logger // lab.log in Dir when nil
+	RouteServers Kind // Embedded when empty
+	// Outside are those of HostA and HostB that are no part of the lab, but
+	// plugged in by Attach. Shared segments are for hosts of the lab alone.
+	Outside []string
+	Log     *slog.Logger // lab.log in Dir when nil
 }
 
 // Linode is a lab as in a Linode data centre: n route servers (up to 4) of AS

@@ -39,7 +39,7 @@ func (l *Lab) netnsDir() string {
 
 func (l *Lab) remember() error {
 	var s state
-	for _, node := range l.topology.nodes {
+	for _, node := range l.topology.inside(l.opts.Outside).nodes {
 		if _, err := os.Lstat(l.NetNS(node)); err == nil {
 			return fmt.Errorf("lab: network namespace %s exists and is not this lab's; choose another name", l.NetNS(node))
 		}

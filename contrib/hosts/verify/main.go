@@ -1,14 +1,15 @@
 // Command verify runs the conformance suite for network backends on a built-in
 // one, on the host where it is started: a throw-away one.
 //
-//	verify BACKEND [KEY=VALUE...] [DIR...]
+//	verify [-slowness N] BACKEND [KEY=VALUE...] [DIR...]
 //
 // KEY=VALUE are settings of its own table, and each DIR, an absolute path, is a
-// folder where it keeps files.
+// folder where it keeps files. A slow machine gets N times the time.
 package main
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"log/slog"
 	"os"
@@ -20,15 +21,18 @@ import (
 )
 
 func main() {
-	if len(os.Args) < 2 {
-		fmt.Fprintln(os.Stderr, "usage: verify BACKEND [KEY=VALUE...] [DIR...]")
+	slowness := flag.Int("slowness", 1, "how much longer than usual calls may take")
+	flag.Parse()
+	if flag.NArg() == 0 {
+		fmt.Fprintln(os.Stderr, "usage: verify [-slowness N] BACKEND [KEY=VALUE...] [DIR...]")
 		os.Exit(2)
 	}
 	under := plugintest.Net{
-		Open:     func() (plugins.NetBackend, error) { return open(os.Args[1]) },
+		Open:     func() (plugins.NetBackend, error) { return open(flag.Arg(0)) },
 		Settings: map[string]any{},
+		Slowness: *slowness,
 	}
-	for _, arg := range os.Args[2:] {
+	for _, arg := range flag.Args()[1:] {
 		if key, value, ok := strings.Cut(arg, "="); ok && !strings.HasPrefix(arg, "/") {
 			under.Settings[key] = value
 		} else {
