@@ -1,8 +1,3 @@
-// Package plugins is the contract between Stentor and its backends: the two
-// interfaces, the values that cross them, and the errors that have a meaning.
-//
-// It is the one import path that third parties need. It imports nothing else
-// of Stentor, so a backend's module graph stays small.
 package plugins
 
 import "context"
@@ -56,7 +51,8 @@ type NetBackend interface {
 type BGPBackend interface {
 	Backend
 	// Plan tells the steps that Apply would take, and changes nothing. A Plan
-	// without steps means that the speaker holds exactly want already.
+	// without steps means that the speaker holds exactly want already. What
+	// can't be done may be named by an error beside the steps for the rest.
 	Plan(ctx context.Context, want Speaker) (Plan, error)
 	// Apply makes the speaker hold exactly want. The zero Speaker withdraws all
 	// of ours and ends our sessions, in this order: each established peer is

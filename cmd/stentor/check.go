@@ -22,10 +22,11 @@ import (
 type checked struct {
 	Config   []config.Finding `json:"config"`
 	Backends []candidate      `json:"backends"` // network backends, the best fit first
+	BGP      *candidate       `json:"bgp"`      // the BGP backend; null with --offline
 	Host     []doctor.Finding `json:"host"`
 }
 
-// candidate is a network backend's opinion of this host.
+// candidate is a backend's opinion of this host.
 type candidate struct {
 	Name    string            `json:"name"`
 	Chosen  bool              `json:"chosen"`
@@ -84,14 +85,7 @@ func (a *app) runCheck(ctx context.Context, offline bool) error {
 
 func (a *app) checkHost(ctx context.Context, cfg *config.Config, reg *registry.Registry, out *checked) error {
 	for _, c := range reg.Candidates(ctx, cfg.Backends) {
-		one := candidate{Name: c.Name, Score: c.Score, Why: c.Why, Signals: map[string]string{}, looked: c.Signals}
-		if c.Err != nil {
-			one.Why = c.Err.Error()
-		}
-		for _, s := range c.Signals {
-			one.Signals[s.Name] = s.Value
-		}
-		out.Backends = append(out.Backends, one)
+		out.Backends = append(out.Backends, opinion(c.Name, c.Detection, c.Err))
 	}
 	in, err := doctor.Host(cfg)
 	if err != nil {
@@ -114,8 +108,30 @@ func (a *app) checkHost(ctx context.Context, cfg *config.Config, reg *registry.R
 			}
 		}
 	}
+	speaker, err := reg.OpenBGP(ctx, cfg.BGP.Backend, cfg.Backends)
+	if err != nil {
+		return err
+	}
+	detection, err := speaker.Detect(ctx)
+	bgp := opinion(cfg.BGP.Backend, detection, err)
+	bgp.Chosen, out.BGP = true, &bgp
+	if err != nil || detection.Score == 0 {
+		in.Stack = append(in.Stack, plugins.Finding{Severity: plugins.SeverityProblem, Object: "bgp", Message: bgp.Name + ": " + bgp.Why,
+			Hint: "until then nothing is announced; the embedded gobgp needs nothing on the host"})
+	}
 	out.Host = append(out.Host, doctor.Check(in)...)
 	return nil
+}
+
+func opinion(name string, d plugins.Detection, err error) candidate {
+	c := candidate{Name: name, Score: d.Score, Why: d.Why, Signals: map[string]string{}, looked: d.Signals}
+	if err != nil {
+		c.Why = err.Error()
+	}
+	for _, s := range d.Signals {
+		c.Signals[s.Name] = s.Value
+	}
+	return c
 }
 
 // unfit is the finding that nobody can tell which backend to use.
@@ -143,7 +159,7 @@ func (c checked) healthy() bool {
 }
 
 // writeSignals shows what the backends looked at, each fact once.
-func writeSignals(w io.Writer, backends []candidate) {
+func writeSignals(w io.Writer, title string, backends []candidate) {
 	seen := map[plugins.Signal]bool{}
 	var rows [][]string
 	for _, b := range backends {
@@ -157,7 +173,9 @@ func writeSignals(w io.Writer, backends []candidate) {
 	if len(rows) == 0 {
 		return
 	}
-	fmt.Fprintln(w, "\nwhat they looked at")
+	if title != "" {
+		fmt.Fprintln(w, title)
+	}
 	for _, line := range columns(rows) {
 		fmt.Fprintln(w, line)
 	}
@@ -183,7 +201,9 @@ func writeChecked(w io.Writer, cfg *config.Config, c checked) {
 	for _, line := range columns(rows) {
 		fmt.Fprintln(w, line)
 	}
-	writeSignals(w, c.Backends)
+	writeSignals(w, "\nwhat they looked at", c.Backends)
+	fmt.Fprintf(w, "\nBGP backend\n* %s  %s\n", c.BGP.Name, c.BGP.Why)
+	writeSignals(w, "", []candidate{*c.BGP})
 	fmt.Fprintln(w, "\nhost")
 	for _, f := range c.Host {
 		place := f.Place()

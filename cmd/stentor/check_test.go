@@ -35,12 +35,12 @@ func TestUnfit(t *testing.T) {
 func TestWriteSignals(t *testing.T) {
 	shared := []plugins.Signal{{Name: "uplink", Value: "eth0"}, {Name: "networkd-file", Value: "none"}}
 	var b strings.Builder
-	writeSignals(&b, []candidate{{looked: shared}, {looked: shared}, {looked: []plugins.Signal{{Name: "lo", Value: "up"}}}, {}})
+	writeSignals(&b, "\nwhat they looked at", []candidate{{looked: shared}, {looked: shared}, {looked: []plugins.Signal{{Name: "lo", Value: "up"}}}, {}})
 	if d := cmp.Diff("\nwhat they looked at\n  uplink         eth0\n  networkd-file  none\n  lo             up\n", b.String()); d != "" {
 		t.Errorf("(-want +got):\n%s", d)
 	}
 	b.Reset()
-	if writeSignals(&b, []candidate{{}}); b.String() != "" {
+	if writeSignals(&b, "title", []candidate{{}}); b.String() != "" {
 		t.Errorf("nobody looked, and it says %q", b.String())
 	}
 }

@@ -111,8 +111,11 @@ func (a *actor[W, S]) start(ctx context.Context, now time.Time, want W, wake fun
 
 func call[W, S any](ctx context.Context, b backend[W, S], want W) outcome[W, S] {
 	o := outcome[W, S]{want: want}
+	// A plan that comes with an error leaves out what can't be done; the rest
+	// is done all the same, lest one bad announcement keep another one from
+	// being withdrawn.
 	plan, err := b.Plan(ctx, want)
-	if err == nil && len(plan.Steps) > 0 {
+	if len(plan.Steps) > 0 && ctx.Err() == nil {
 		o.changed = true
 		err = b.Apply(ctx, want)
 	}
