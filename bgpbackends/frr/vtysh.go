@@ -1,0 +1,135 @@
+package frr
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/stentor-net/stentor/plugins"
+)
+
+const (
+	maxOutput = 1 << 20 // vtysh is silent unless there are errors
+	// killDelay is what vtysh gets to end after its context did.
+	killDelay = time.Second
+)
+
+const scriptPattern = "vtysh-*"
+
+// vtysh runs FRR's shell.
+type vtysh struct {
+	program string
+	args    []string
+	dir     string // private; scripts lie there while they run
+}
+
+// check has FRR's own parser read a script; nothing is changed.
+func (v vtysh) check(ctx context.Context, script string) error {
+	return v.file(ctx, script, "-C", "-f")
+}
+
+// execute runs a script. FRR has no transactions: after an error the lines
+// before and after it are in force.
+func (v vtysh) execute(ctx context.Context, script string) error {
+	return v.file(ctx, script, "-f")
+}
+
+// file hands a script over in a file that nobody else can read: it may hold
+// passwords, which must not stand in an argument list.
+func (v vtysh) file(ctx context.Context, script string, options ...string) error {
+	f, err := os.CreateTemp(v.dir, scriptPattern) // 0600
+	if err != nil {
+		return fmt.Errorf("a file for vtysh: %w", err)
+	}
+	defer os.Remove(f.Name())
+	_, err = f.WriteString(script)
+	if err := errors.Join(err, f.Close()); err != nil {
+		return fmt.Errorf("a file for vtysh: %w", err)
+	}
+	out, complaints, err := v.run(ctx, append(options, f.Name())...)
+	// Errors come on either output, with exit code 0 at times; what bgpd has
+	// to say besides comes on stdout, without a mark.
+	said := out + complaints
+	if err == nil && (complaints != "" || complaint.MatchString(out)) {
+		err = errors.New("vtysh complains")
+	}
+	if err != nil {
+		return v.explain(said, err)
+	}
+	return nil
+}
+
+// sweep removes what a process that was killed left behind.
+func (v vtysh) sweep() error {
+	left, err := filepath.Glob(filepath.Join(v.dir, scriptPattern))
+	for _, f := range left {
+		err = errors.Join(err, os.Remove(f))
+	}
+	return err
+}
+
+func (v vtysh) run(ctx context.Context, args ...string) (stdout, stderr string, err error) {
+	out, complaints := limited{left: maxOutput}, limited{left: maxOutput}
+	cmd := exec.CommandContext(ctx, v.program, append(v.args[:len(v.args):len(v.args)], args...)...)
+	cmd.Stdout, cmd.Stderr, cmd.WaitDelay = &out, &complaints, killDelay
+	// Nothing of our environment: VTYSH_PAGER, even if empty, sends the output elsewhere.
+	cmd.Env = []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C"}
+	err = cmd.Run()
+	if ctx.Err() != nil {
+		err = ctx.Err()
+	}
+	return out.String(), noise.ReplaceAllString(complaints.String(), ""), err
+}
+
+// noise is what vtysh says when it has no configuration of its own, which is usual.
+var noise = regexp.MustCompile(`(?m)^% Can't open configuration file .*\n?`)
+
+// complaint is how FRR begins a line about an error.
+var complaint = regexp.MustCompile(`(?m)^(%|line \d+:)`)
+
+// limited keeps what fits, and fails for the rest.
+type limited struct {
+	bytes.Buffer
+	left int
+}
+
+func (l *limited) Write(p []byte) (int, error) {
+	if len(p) > l.left {
+		return 0, errors.New("vtysh gives too much output")
+	}
+	l.left -= len(p)
+	return l.Buffer.Write(p)
+}
+
+var _ io.Writer = (*limited)(nil)
+
+// explain turns what vtysh said into an error for people, without passwords.
+func (v vtysh) explain(said string, err error) error {
+	said = mask(strings.TrimSpace(said))
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return fmt.Errorf("%s is not there; install FRR, or name its place with vtysh in [backend.frr]: %w", v.program, plugins.ErrUnavailable)
+	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		return fmt.Errorf("vtysh did not end in time: %w", err)
+	case strings.Contains(said, "failed to connect to any daemons"):
+		return fmt.Errorf("no FRR daemon answers; start it: systemctl start frr (stentor must run as root or in group frrvty): %w", plugins.ErrUnavailable)
+	case strings.Contains(said, "is not running"):
+		return fmt.Errorf("FRR: %s: %w", said, plugins.ErrUnavailable)
+	}
+	return fmt.Errorf("FRR refused: %s (%w)", said, err)
+}
+
+// secrets are the values that must not be shown.
+var secrets = regexp.MustCompile(`(?i)\b(password|secret|key-string|authentication-key|md5)\s+\S[^\n]*`)
+
+// mask hides them in a text that may quote lines of a configuration.
+func mask(text string) string { return secrets.ReplaceAllString(text, "$1 ***") }

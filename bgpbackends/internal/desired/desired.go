@@ -1,0 +1,200 @@
+// Package desired is a plugins.Speaker in the form that the embedded speakers
+// compare: keyed, canonical, and without what can't be done.
+package desired
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"maps"
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/stentor-net/stentor/plugins"
+)
+
+// Speaker is everything that a speaker shall hold.
+type Speaker struct {
+	ASN      uint32 // 0 holds nothing
+	RouterID netip.Addr
+	Peers    map[netip.Addr]plugins.Peer
+	Routes   map[netip.Prefix]Route
+}
+
+// Route is an announcement in canonical form.
+type Route struct {
+	Prefix      netip.Prefix
+	NextHop     netip.Addr // zero: the session's own
+	Communities []plugins.Community
+	Large       []plugins.LargeCommunity
+	MED         *uint32
+	LocalPref   *uint32
+	Prepend     int
+	Restricted  bool         // told only to the peers in Only
+	Only        []netip.Addr // sorted
+}
+
+// Equal reports whether both say the same.
+func (r Route) Equal(o Route) bool {
+	return r.Prefix == o.Prefix && r.NextHop == o.NextHop && r.Prepend == o.Prepend &&
+		slices.Equal(r.Communities, o.Communities) && slices.Equal(r.Large, o.Large) &&
+		samePtr(r.MED, o.MED) && samePtr(r.LocalPref, o.LocalPref) &&
+		r.Restricted == o.Restricted && slices.Equal(r.Only, o.Only)
+}
+
+// IsTold tells whether the announcement is meant for the peer at addr.
+func (r Route) IsTold(addr netip.Addr) bool {
+	return !r.Restricted || slices.Contains(r.Only, addr)
+}
+
+func samePtr(a, b *uint32) bool {
+	return a == b || a != nil && b != nil && *a == *b
+}
+
+// Checks are what one speaker can't do beyond what none can; each may be nil.
+type Checks struct {
+	Peer       func(plugins.Peer) error
+	Route      func(Route) error
+	MaxPrepend int
+}
+
+// New checks and canonicalises want. A peer or an announcement that can't be
+// done is left out and named in refused: one bad announcement must not keep
+// another one from being withdrawn. A speaker that makes no sense as a whole
+// is an error, and nothing is to be changed for it.
+func New(want plugins.Speaker, c Checks) (s Speaker, refused, err error) {
+	switch {
+	case want.ASN == 0 && len(want.Peers)+len(want.Announcements) == 0:
+		return Speaker{}, nil, nil
+	case want.ASN == 0:
+		return Speaker{}, nil, errors.New("the speaker has no AS number of its own")
+	case !want.RouterID.Is4() || want.RouterID.IsUnspecified():
+		return Speaker{}, nil, fmt.Errorf("router ID %s is no IPv4 address", want.RouterID)
+	}
+	s = Speaker{
+		ASN: want.ASN, RouterID: want.RouterID,
+		Peers: map[netip.Addr]plugins.Peer{}, Routes: map[netip.Prefix]Route{},
+	}
+	var errs []error
+	byName := map[string]netip.Addr{}
+	for _, p := range want.Peers {
+		p.Addr = p.Addr.Unmap()
+		err := checkPeer(p)
+		if err == nil && c.Peer != nil {
+			err = c.Peer(p)
+		}
+		if _, double := s.Peers[p.Addr]; err == nil && double {
+			err = fmt.Errorf("another peer has the address %s", p.Addr)
+		}
+		if err != nil {
+			errs = append(errs, fmt.Errorf("peer %s: %w", p.Name, err))
+			continue
+		}
+		s.Peers[p.Addr] = p
+		byName[p.Name] = p.Addr
+	}
+	for _, a := range want.Announcements {
+		r, err := newRoute(a, byName, c)
+		if _, double := s.Routes[r.Prefix]; err == nil && double {
+			err = errors.New("is announced twice")
+		}
+		if err != nil {
+			errs = append(errs, fmt.Errorf("announcement %s: %w", a.Prefix, err))
+			continue
+		}
+		s.Routes[r.Prefix] = r
+	}
+	return s, errors.Join(errs...), nil
+}
+
+// checkPeer refuses what makes no sense to any speaker.
+func checkPeer(p plugins.Peer) error {
+	whole := func(d time.Duration) bool { return d%time.Second == 0 }
+	switch {
+	case !p.Addr.IsValid():
+		return errors.New("has no address")
+	case p.Addr.Zone() != "" || p.Addr.IsLinkLocalUnicast():
+		return fmt.Errorf("a session over the link-local address %s: %w", p.Addr, plugins.ErrUnsupported)
+	case p.ASN == 0:
+		return errors.New("has no AS number")
+	case p.LocalAddr.IsValid() && p.LocalAddr.Is4() != p.Addr.Is4():
+		return fmt.Errorf("local address %s does not fit the peer's address family", p.LocalAddr)
+	case p.Hold == 0:
+		return fmt.Errorf("a Hold Time of 0, which never notices a peer's end: %w", plugins.ErrUnsupported)
+	case p.Hold < 3*time.Second || p.Hold > 65535*time.Second || !whole(p.Hold):
+		return fmt.Errorf("Hold Time %s: want whole seconds from 3s to 65535s", p.Hold)
+	case p.Keepalive < 0 || p.Keepalive >= p.Hold || !whole(p.Keepalive):
+		return fmt.Errorf("keepalive %s: want whole seconds below the Hold Time", p.Keepalive)
+	case p.ConnectRetry < 0:
+		return fmt.Errorf("connect retry %s", p.ConnectRetry)
+	case p.TTL < 0 || p.TTL > 255:
+		return fmt.Errorf("TTL %d: want 1 to 255", p.TTL)
+	case p.TTLSecurity < 0 || p.TTLSecurity > 254:
+		return fmt.Errorf("TTL security over %d hops: want 1 to 254", p.TTLSecurity)
+	case p.TTLSecurity > 0 && p.TTL > 0:
+		return errors.New("TTL and TTL security exclude each other")
+	case len(p.Password) > 80:
+		return errors.New("the password is longer than 80 bytes (TCP-MD5, tcp(7))")
+	case p.GracefulRestart < 0 || p.GracefulRestart > 4095*time.Second || !whole(p.GracefulRestart):
+		return fmt.Errorf("restart time %s: want whole seconds up to 4095s (RFC 4724 §3)", p.GracefulRestart)
+	}
+	return nil
+}
+
+// newRoute canonicalises one announcement.
+func newRoute(a plugins.Announcement, byName map[string]netip.Addr, c Checks) (Route, error) {
+	r := Route{
+		Prefix:      a.Prefix.Masked(),
+		NextHop:     a.NextHop.Unmap(),
+		Communities: sortedSet(a.Communities, cmp.Compare[plugins.Community]),
+		Large: sortedSet(a.LargeCommunities, func(x, y plugins.LargeCommunity) int {
+			return cmp.Or(cmp.Compare(x.Global, y.Global), cmp.Compare(x.Local1, y.Local1), cmp.Compare(x.Local2, y.Local2))
+		}),
+		MED: a.MED, LocalPref: a.LocalPref, Prepend: a.Prepend,
+		Restricted: len(a.Peers) > 0,
+	}
+	switch {
+	case !a.Prefix.IsValid() || a.Prefix.Addr().Is4In6():
+		return r, errors.New("is no prefix")
+	case r.NextHop.IsValid() && (r.NextHop.Zone() != "" || r.NextHop.IsLinkLocalUnicast()):
+		return r, fmt.Errorf("next hop %s is link-local", r.NextHop)
+	case r.NextHop.IsValid() && r.NextHop.IsUnspecified():
+		return r, fmt.Errorf("next hop %s", r.NextHop)
+	case r.NextHop.Is4() && r.Prefix.Addr().Is6():
+		return r, fmt.Errorf("an IPv6 prefix can't have the IPv4 next hop %s", r.NextHop)
+	case r.Prepend < 0 || r.Prepend > c.MaxPrepend:
+		return r, fmt.Errorf("prepend %d: want 0 to %d", r.Prepend, c.MaxPrepend)
+	}
+	if c.Route != nil {
+		if err := c.Route(r); err != nil {
+			return r, err
+		}
+	}
+	for _, name := range a.Peers {
+		addr, ok := byName[name]
+		if !ok {
+			return r, fmt.Errorf("there is no peer %q", name)
+		}
+		r.Only = append(r.Only, addr)
+	}
+	r.Only = sortedSet(r.Only, netip.Addr.Compare)
+	return r, nil
+}
+
+// sortedSet gives the elements of s in order, each once, in a slice of its own.
+func sortedSet[T comparable](s []T, order func(a, b T) int) []T {
+	return slices.Compact(slices.SortedFunc(slices.Values(s), order))
+}
+
+// SortedPeers gives the peers in the order of their names.
+func (s Speaker) SortedPeers() []plugins.Peer {
+	return slices.SortedFunc(maps.Values(s.Peers), func(a, b plugins.Peer) int {
+		return cmp.Or(cmp.Compare(a.Name, b.Name), a.Addr.Compare(b.Addr))
+	})
+}
+
+// SortedPrefixes gives the prefixes in order.
+func (s Speaker) SortedPrefixes() []netip.Prefix {
+	return slices.SortedFunc(maps.Keys(s.Routes), netip.Prefix.Compare)
+}
