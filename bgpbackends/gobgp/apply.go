@@ -10,6 +10,7 @@ import (
 	api "github.com/osrg/gobgp/v3/api"
 	"github.com/osrg/gobgp/v3/pkg/server"
 
+	"github.com/stentor-net/stentor/bgpbackends/internal/desired"
 	"github.com/stentor-net/stentor/plugins"
 )
 
@@ -22,20 +23,20 @@ func (b *Backend) Plan(ctx context.Context, want plugins.Speaker) (plugins.Plan,
 	if err := ctx.Err(); err != nil {
 		return plugins.Plan{}, err
 	}
-	target, refused, err := newSpeaker(want)
+	target, refused, err := desired.New(want, checks)
 	if err != nil {
 		return plugins.Plan{}, err
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return plugins.Plan{Steps: diff(b.have, target).steps()}, refused
+	return plugins.Plan{Steps: diff(b.have, target).Steps()}, refused
 }
 
 // Apply makes the speaker hold exactly want, and returns once each established
 // peer was sent what changed, after 2 s at the latest; Observe tells what was
 // sent indeed. What of want can't be done is left out and named in the error.
 func (b *Backend) Apply(ctx context.Context, want plugins.Speaker) error {
-	target, refused, err := newSpeaker(want)
+	target, refused, err := desired.New(want, checks)
 	if err != nil {
 		return err
 	}
@@ -45,19 +46,19 @@ func (b *Backend) Apply(ctx context.Context, want plugins.Speaker) error {
 	return errors.Join(refused, err, b.bridge.takeFault())
 }
 
-func (b *Backend) converge(ctx context.Context, want speaker) error {
+func (b *Backend) converge(ctx context.Context, want desired.Speaker) error {
 	if err := b.stopped(ctx); err != nil {
 		return err
 	}
-	b.shared = want.routes
+	b.shared = want.Routes
 	c := diff(b.have, want)
-	switch c.speaker {
-	case verbRestart:
+	switch c.Speaker {
+	case desired.Restart:
 		if err := b.stopSpeaker(ctx); err != nil {
 			return err
 		}
 		fallthrough
-	case verbAdd:
+	case desired.Add:
 		if err := b.startSpeaker(ctx, want); err != nil {
 			return err
 		}
@@ -68,7 +69,7 @@ func (b *Backend) converge(ctx context.Context, want speaker) error {
 	if err := errors.Join(err, ctx.Err()); err != nil {
 		return err
 	}
-	if c.speaker == verbRemove {
+	if c.Speaker == desired.Remove {
 		return b.stopSpeaker(ctx)
 	}
 	return nil
@@ -86,48 +87,48 @@ func (b *Backend) settle(ctx context.Context) {
 
 // execute makes the changes one by one, and notes each that was made. It goes
 // on after an error: one peer's trouble is not another's.
-func (b *Backend) execute(ctx context.Context, c changes) error {
+func (b *Backend) execute(ctx context.Context, c desired.Changes) error {
 	var errs []error
 	step := func(f func() error) {
 		if ctx.Err() == nil {
 			errs = append(errs, f())
 		}
 	}
-	for _, r := range c.withdrawn {
+	for _, r := range c.Withdrawn {
 		step(func() error { return b.removeRoute(ctx, r) })
 	}
-	if c.speaker == verbRemove {
+	if c.Speaker == desired.Remove {
 		return errors.Join(errs...) // the peers go with the speaker, after they were told
 	}
-	for _, p := range c.peersGone {
+	for _, p := range c.PeersGone {
 		step(func() error { return b.removePeer(ctx, p.Addr) })
 	}
-	for _, p := range c.peersNew {
+	for _, p := range c.PeersNew {
 		step(func() error { return b.putPeer(ctx, p) })
 	}
-	for _, r := range c.announced {
-		if r.new.prepend > 0 {
-			b.prepends[r.new.prepend] = struct{}{}
+	for _, r := range c.Announced {
+		if r.New.Prepend > 0 {
+			b.prepends[r.New.Prepend] = struct{}{}
 		}
 	}
 	step(func() error { return b.refresh(ctx) })
-	for _, r := range c.announced {
+	for _, r := range c.Announced {
 		step(func() error {
-			if err := b.announce(ctx, r.new); err != nil {
+			if err := b.announce(ctx, r.New); err != nil {
 				return err
 			}
-			b.have.routes[r.new.prefix] = r.new
+			b.have.Routes[r.New.Prefix] = r.New
 			return nil
 		})
 	}
 	return errors.Join(errs...)
 }
 
-func (b *Backend) removeRoute(ctx context.Context, r route) error {
+func (b *Backend) removeRoute(ctx context.Context, r desired.Route) error {
 	if err := b.withdraw(ctx, r); err != nil {
 		return err
 	}
-	delete(b.have.routes, r.prefix)
+	delete(b.have.Routes, r.Prefix)
 	return nil
 }
 
@@ -138,23 +139,23 @@ func (b *Backend) removePeer(ctx context.Context, addr netip.Addr) error {
 		}
 	}
 	delete(b.sessions, addr)
-	delete(b.have.peers, addr)
+	delete(b.have.Peers, addr)
 	b.ledger.drop(addr)
 	return nil
 }
 
 // putPeer adds a peer, or changes one, with the session kept where that can be.
-func (b *Backend) putPeer(ctx context.Context, p peerChange) error {
-	addr := p.new.Addr
+func (b *Backend) putPeer(ctx context.Context, p desired.PeerChange) error {
+	addr := p.New.Addr
 	s := b.sessions[addr]
-	if s != nil && p.keepsSession() {
-		if !s.out && !p.sameInGoBGP() {
-			if err := b.updatePeer(ctx, p.new); err != nil {
+	if s != nil && p.KeepsSession {
+		if !s.out && !sameInGoBGP(p) {
+			if err := b.updatePeer(ctx, p.New); err != nil {
 				return err
 			}
 		}
-		s.peer = p.new
-		b.have.peers[addr] = p.new
+		s.peer = p.New
+		b.have.Peers[addr] = p.New
 		return nil
 	}
 	if s != nil {
@@ -163,18 +164,18 @@ func (b *Backend) putPeer(ctx context.Context, p peerChange) error {
 		}
 	}
 	b.ledger.open(addr)
-	b.sessions[addr] = &session{peer: p.new, tag: b.tag(addr)}
+	b.sessions[addr] = &session{peer: p.New, tag: b.tag(addr)}
 	// The policy must withhold before there can be a session.
 	_, err := b.setPolicy(ctx)
 	if err == nil {
-		err = b.addPeer(ctx, p.new)
+		err = b.addPeer(ctx, p.New)
 	}
 	if err != nil {
 		delete(b.sessions, addr)
 		b.ledger.drop(addr)
 		return err
 	}
-	b.have.peers[addr] = p.new
+	b.have.Peers[addr] = p.New
 	return nil
 }
 
@@ -196,15 +197,15 @@ func (b *Backend) refresh(ctx context.Context) error {
 }
 
 // startSpeaker starts BGP without any peer, route or listening socket.
-func (b *Backend) startSpeaker(ctx context.Context, want speaker) error {
+func (b *Backend) startSpeaker(ctx context.Context, want desired.Speaker) error {
 	if b.bgp == nil {
 		b.bgp = server.NewBgpServer(server.LoggerOption(b.bridge))
 		go b.bgp.Serve() // has no end
 		b.done.Go(b.follow)
 	}
 	err := b.bgp.StartBgp(ctx, &api.StartBgpRequest{Global: &api.Global{
-		Asn:        want.asn,
-		RouterId:   want.routerID.String(),
+		Asn:        want.ASN,
+		RouterId:   want.RouterID.String(),
 		ListenPort: -1, // we dial, nobody dials us
 	}})
 	if err != nil {
@@ -214,7 +215,7 @@ func (b *Backend) startSpeaker(ctx context.Context, want speaker) error {
 	if err := b.assignPolicies(ctx); err != nil {
 		return err
 	}
-	b.have = speaker{asn: want.asn, routerID: want.routerID, peers: map[netip.Addr]plugins.Peer{}, routes: map[netip.Prefix]route{}}
+	b.have = desired.Speaker{ASN: want.ASN, RouterID: want.RouterID, Peers: map[netip.Addr]plugins.Peer{}, Routes: map[netip.Prefix]desired.Route{}}
 	return nil
 }
 
@@ -226,7 +227,7 @@ func (b *Backend) stopSpeaker(ctx context.Context) error {
 		b.ledger.drop(addr)
 	}
 	clear(b.sessions)
-	b.have = speaker{}
+	b.have = desired.Speaker{}
 	done := make(chan struct{})
 	b.stopping = done
 	go func() {

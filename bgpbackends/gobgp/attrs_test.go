@@ -9,8 +9,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/stentor-net/stentor/contrib/lab/bgppeer"
 	"github.com/stentor-net/stentor/plugins"
+	"github.com/stentor-net/stentor/plugins/plugintest/bgppeer"
 )
 
 func ptr[T any](v T) *T { return &v }

@@ -19,6 +19,7 @@ import (
 
 	"github.com/osrg/gobgp/v3/pkg/server"
 
+	"github.com/stentor-net/stentor/bgpbackends/internal/desired"
 	"github.com/stentor-net/stentor/plugins"
 )
 
@@ -45,10 +46,10 @@ type Backend struct {
 	// mu guards what follows. GoBGP never calls back into it, so it may be
 	// held across calls into GoBGP.
 	mu       sync.Mutex
-	bgp      *server.BgpServer      // nil before the first Apply that holds something
-	stopping chan struct{}          // closed when a StopBgp that was cut off has ended
-	have     speaker                // what GoBGP was told, call by call
-	shared   map[netip.Prefix]route // what the last Apply wanted announced
+	bgp      *server.BgpServer              // nil before the first Apply that holds something
+	stopping chan struct{}                  // closed when a StopBgp that was cut off has ended
+	have     desired.Speaker                // what GoBGP was told, call by call
+	shared   map[netip.Prefix]desired.Route // what the last Apply wanted announced
 	sessions map[netip.Addr]*session
 	tags     map[netip.Addr]uint32 // of peers, never given twice
 	prepends map[int]struct{}      // every Prepend that was ever announced
@@ -63,7 +64,7 @@ func New(log *slog.Logger) *Backend {
 		log:      log,
 		events:   newQueue[transition](),
 		hints:    newHints(),
-		have:     speaker{},
+		have:     desired.Speaker{},
 		sessions: map[netip.Addr]*session{},
 		tags:     map[netip.Addr]uint32{},
 		prepends: map[int]struct{}{},
@@ -120,10 +121,10 @@ func (b *Backend) Close() error {
 	b.done.Wait()
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.bgp == nil || b.have.asn == 0 {
+	if b.bgp == nil || b.have.ASN == 0 {
 		return nil
 	}
-	for _, p := range b.have.peers {
+	for _, p := range b.have.Peers {
 		if p.GracefulRestart > 0 {
 			return nil
 		}

@@ -8,8 +8,8 @@ import (
 
 	"github.com/vishvananda/netlink"
 
-	"github.com/stentor-net/stentor/contrib/lab/bgppeer"
 	"github.com/stentor-net/stentor/plugins"
+	"github.com/stentor-net/stentor/plugins/plugintest/bgppeer"
 )
 
 // noRFC8950 fails the test if an IPv4 prefix ever had an IPv6 next hop.

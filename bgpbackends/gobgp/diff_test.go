@@ -11,12 +11,13 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
+	"github.com/stentor-net/stentor/bgpbackends/internal/desired"
 	"github.com/stentor-net/stentor/plugins"
 )
 
-func mustSpeaker(t *testing.T, want plugins.Speaker) speaker {
+func mustSpeaker(t *testing.T, want plugins.Speaker) desired.Speaker {
 	t.Helper()
-	s, refused, err := newSpeaker(want)
+	s, refused, err := desired.New(want, checks)
 	if err != nil || refused != nil {
 		t.Fatal(err, refused)
 	}
@@ -42,7 +43,7 @@ func TestSteps(t *testing.T) {
 		{"start", plugins.Speaker{}, base, []string{
 			"add|BGP speaker|AS 65001, router ID 192.0.2.7",
 			"add|peer rs1|fd00:1::1, AS 65000",
-			"add|announcement " + vipA + "|communities none -> 65000:1",
+			"add|announcement " + vipA + "|communities 65000:1",
 		}},
 		{"stop", base, plugins.Speaker{}, []string{
 			"remove|announcement " + vipA + "|",
@@ -56,7 +57,7 @@ func TestSteps(t *testing.T) {
 			"remove|announcement " + vipB + "|",
 			"remove|peer rs1|fd00:1::1",
 			"add|peer rs2|fd00:1::2, AS 65000",
-			"add|announcement " + vipA + "|communities none -> 65000:1",
+			"add|announcement " + vipA + "|communities 65000:1",
 		}},
 		{"password", base, speakerOf([]plugins.Peer{keyed}, announcement(vipA, 1)), []string{
 			"change|peer rs1|password changed; the session starts anew",
@@ -69,7 +70,7 @@ func TestSteps(t *testing.T) {
 		}},
 	} {
 		var got []string
-		for _, s := range diff(mustSpeaker(t, c.have), mustSpeaker(t, c.want)).steps() {
+		for _, s := range diff(mustSpeaker(t, c.have), mustSpeaker(t, c.want)).Steps() {
 			got = append(got, fmt.Sprintf("%s|%s|%s", s.Verb, s.Object, s.Diff))
 		}
 		if d := cmp.Diff(c.steps, got); d != "" {
@@ -85,37 +86,37 @@ func TestSteps(t *testing.T) {
 // that nothing is left to do.
 func TestDiffConverges(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		draw := func(label string) speaker {
-			s := speaker{asn: 65001, routerID: netip.MustParseAddr(host4), peers: map[netip.Addr]plugins.Peer{}, routes: map[netip.Prefix]route{}}
+		draw := func(label string) desired.Speaker {
+			s := desired.Speaker{ASN: 65001, RouterID: netip.MustParseAddr(host4), Peers: map[netip.Addr]plugins.Peer{}, Routes: map[netip.Prefix]desired.Route{}}
 			for _, i := range rapid.SliceOfDistinct(rapid.IntRange(1, 6), rapid.ID[int]).Draw(t, label+" peers") {
 				p := peer(fmt.Sprint(i), fmt.Sprintf("fd00:1::%d", i))
 				p.TTL = rapid.IntRange(1, 2).Draw(t, "TTL")
-				s.peers[p.Addr] = p
+				s.Peers[p.Addr] = p
 			}
 			for _, i := range rapid.SliceOfDistinct(rapid.IntRange(1, 6), rapid.ID[int]).Draw(t, label+" routes") {
 				x := netip.PrefixFrom(netip.AddrFrom4([4]byte{198, 51, 100, byte(i)}), 32)
-				s.routes[x] = route{prefix: x, prepend: rapid.IntRange(0, 2).Draw(t, "prepend")}
+				s.Routes[x] = desired.Route{Prefix: x, Prepend: rapid.IntRange(0, 2).Draw(t, "prepend")}
 			}
 			return s
 		}
 		have, want := draw("have"), draw("want")
 		c := diff(have, want)
-		for _, r := range c.withdrawn {
-			delete(have.routes, r.prefix)
+		for _, r := range c.Withdrawn {
+			delete(have.Routes, r.Prefix)
 		}
-		for _, p := range c.peersGone {
-			delete(have.peers, p.Addr)
+		for _, p := range c.PeersGone {
+			delete(have.Peers, p.Addr)
 		}
-		for _, p := range c.peersNew {
-			have.peers[p.new.Addr] = p.new
+		for _, p := range c.PeersNew {
+			have.Peers[p.New.Addr] = p.New
 		}
-		for _, r := range c.announced {
-			have.routes[r.new.prefix] = r.new
+		for _, r := range c.Announced {
+			have.Routes[r.New.Prefix] = r.New
 		}
-		if !maps.Equal(have.peers, want.peers) || !maps.EqualFunc(have.routes, want.routes, route.equal) {
+		if !maps.Equal(have.Peers, want.Peers) || !maps.EqualFunc(have.Routes, want.Routes, desired.Route.Equal) {
 			t.Fatalf("got %+v, want %+v", have, want)
 		}
-		if steps := diff(have, want).steps(); len(steps) != 0 {
+		if steps := diff(have, want).Steps(); len(steps) != 0 {
 			t.Fatalf("still to do: %v", steps)
 		}
 	})

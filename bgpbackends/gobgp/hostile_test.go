@@ -7,8 +7,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/stentor-net/stentor/contrib/lab/bgppeer"
 	"github.com/stentor-net/stentor/plugins"
+	"github.com/stentor-net/stentor/plugins/plugintest/bgppeer"
 )
 
 func TestMalformed(t *testing.T) {

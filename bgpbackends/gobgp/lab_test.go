@@ -10,8 +10,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/stentor-net/stentor/contrib/lab/bgppeer"
 	"github.com/stentor-net/stentor/plugins"
+	"github.com/stentor-net/stentor/plugins/plugintest/bgppeer"
 )
 
 // The addresses of the tests: the host under test, and its peers.

@@ -10,8 +10,8 @@ import (
 
 	api "github.com/osrg/gobgp/v3/api"
 
-	"github.com/stentor-net/stentor/contrib/lab/bgppeer"
 	"github.com/stentor-net/stentor/plugins"
+	"github.com/stentor-net/stentor/plugins/plugintest/bgppeer"
 )
 
 // fails waits until LastError of a peer contains text.

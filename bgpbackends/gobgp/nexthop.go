@@ -1,8 +1,9 @@
 package gobgp
 
 import (
-	"net"
 	"net/netip"
+
+	"github.com/stentor-net/stentor/bgpbackends/internal/desired"
 )
 
 // hop tells what a peer gets as next hop of a route that names none.
@@ -38,10 +39,10 @@ func (s *session) ownHop(family int) hop {
 // crossFamily tells whether any of the routes may need a next hop of another
 // family than the session's, or is of that family: what can be done with it
 // depends on the peer's capabilities.
-func (s *session) crossFamily(routes map[netip.Prefix]route) bool {
+func (s *session) crossFamily(routes map[netip.Prefix]desired.Route) bool {
 	over4 := s.peer.Addr.Is4()
 	for x, r := range routes {
-		if x.Addr().Is4() != over4 || r.nextHop.IsValid() && r.nextHop.Is4() != over4 {
+		if x.Addr().Is4() != over4 || r.NextHop.IsValid() && r.NextHop.Is4() != over4 {
 			return true
 		}
 	}
@@ -50,12 +51,12 @@ func (s *session) crossFamily(routes map[netip.Prefix]route) bool {
 
 // sends tells whether a route goes out on the session once it is up, and if
 // not although it should, why.
-func (s *session) sends(r route) (ok bool, why string) {
-	if !r.isTold(s.peer.Addr) {
+func (s *session) sends(r desired.Route) (ok bool, why string) {
+	if !r.IsTold(s.peer.Addr) {
 		return false, ""
 	}
 	family := 4
-	if r.prefix.Addr().Is6() {
+	if r.Prefix.Addr().Is6() {
 		family = 6
 	}
 	switch {
@@ -63,89 +64,10 @@ func (s *session) sends(r route) (ok bool, why string) {
 		return false, "the peer did not negotiate IPv4 unicast"
 	case s.caps != nil && family == 6 && !s.caps.ipv6:
 		return false, "the peer did not negotiate IPv6 unicast"
-	case !r.nextHop.IsValid():
+	case !r.NextHop.IsValid():
 		why = s.ownHop(family).why
-	case family == 4 && r.nextHop.Is6() && s.caps != nil && !s.caps.extendedNextHop:
-		why = "the peer does not take the IPv6 next hop " + r.nextHop.String() + " for IPv4 (RFC 8950)"
+	case family == 4 && r.NextHop.Is6() && s.caps != nil && !s.caps.extendedNextHop:
+		why = "the peer does not take the IPv6 next hop " + r.NextHop.String() + " for IPv4 (RFC 8950)"
 	}
 	return why == "", why
-}
-
-// Any public address will do to ask the kernel for the default source: these
-// are for documentation (RFC 5737, RFC 3849), and nothing is sent there.
-var (
-	anywhere4 = netip.MustParseAddrPort("192.0.2.1:179")
-	anywhere6 = netip.MustParseAddrPort("[2001:db8::1]:179")
-)
-
-// ownAddr finds an address of this host for a family (4 or 6) that the peers
-// of a session from local can use as next hop: one on the link that carries
-// the session, else the source that the kernel takes for the default route.
-// Addresses within an announced prefix are shared, so they are no one's own.
-func ownAddr(local netip.Addr, family int, announced map[netip.Prefix]route) netip.Addr {
-	fits := func(a netip.Addr) bool {
-		if (family == 4) != a.Is4() || !a.IsGlobalUnicast() {
-			return false
-		}
-		for bits := a.BitLen(); bits >= 0; bits-- {
-			p, _ := a.Prefix(bits)
-			if _, shared := announced[p]; shared {
-				return false
-			}
-		}
-		return true
-	}
-	for _, a := range linkAddrs(local) {
-		if fits(a) {
-			return a
-		}
-	}
-	to := anywhere4
-	if family == 6 {
-		to = anywhere6
-	}
-	if a := sourceFor(to); a.IsValid() && fits(a) {
-		return a
-	}
-	return netip.Addr{}
-}
-
-// linkAddrs gives all addresses of the link that has addr.
-func linkAddrs(addr netip.Addr) []netip.Addr {
-	links, err := net.Interfaces()
-	if err != nil {
-		return nil
-	}
-	for _, link := range links {
-		addrs, err := link.Addrs()
-		if err != nil {
-			continue
-		}
-		var all []netip.Addr
-		found := false
-		for _, a := range addrs {
-			n, ok := a.(*net.IPNet)
-			if !ok {
-				continue
-			}
-			ip, _ := netip.AddrFromSlice(n.IP)
-			all = append(all, ip.Unmap())
-			found = found || ip.Unmap() == addr
-		}
-		if found {
-			return all
-		}
-	}
-	return nil
-}
-
-// sourceFor asks the kernel which source address it would take. Connecting a
-// UDP socket sends no packet.
-func sourceFor(to netip.AddrPort) netip.Addr {
-	conn, err := net.DialUDP("udp", nil, net.UDPAddrFromAddrPort(to))
-	if err != nil {
-		return netip.Addr{}
-	}
-	defer conn.Close()
-	return conn.LocalAddr().(*net.UDPAddr).AddrPort().Addr().Unmap()
 }

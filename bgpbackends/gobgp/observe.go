@@ -17,14 +17,14 @@ func (b *Backend) Observe(ctx context.Context) (plugins.SpeakerState, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	var out plugins.SpeakerState
-	if len(b.have.peers) == 0 {
+	if len(b.have.Peers) == 0 {
 		return out, nil
 	}
 	infos, err := b.peerInfo(ctx, netip.Addr{})
 	if err != nil {
 		return out, err
 	}
-	for _, p := range b.have.sortedPeers() {
+	for _, p := range b.have.SortedPeers() {
 		s := b.ledger.read(p.Addr)
 		s.Name, s.Received = p.Name, infos[p.Addr].received
 		if s.State == plugins.StateEstablished {
@@ -45,7 +45,7 @@ func (b *Backend) unsent(s *session) string {
 	var first netip.Prefix
 	var reason string
 	n := 0
-	for x, r := range b.have.routes {
+	for x, r := range b.have.Routes {
 		ok, why := s.sends(r)
 		if ok || why == "" {
 			continue

@@ -6,6 +6,8 @@ import (
 	"maps"
 	"net/netip"
 	"slices"
+
+	"github.com/stentor-net/stentor/bgpbackends/internal/desired"
 )
 
 // GoBGP applies per-neighbour policies to route server clients only, so what
@@ -69,7 +71,7 @@ var everyMark = fmt.Sprintf("^%d:", uint32(markGlobal))
 
 // exportPolicy makes the rules for the given sessions. shared are the prefixes
 // that are announced, prepends the values of Prepend in use.
-func exportPolicy(asn uint32, sessions map[netip.Addr]*session, shared map[netip.Prefix]route, prepends map[int]struct{}) policy {
+func exportPolicy(asn uint32, sessions map[netip.Addr]*session, shared map[netip.Prefix]desired.Route, prepends map[int]struct{}) policy {
 	order := slices.SortedFunc(maps.Keys(sessions), netip.Addr.Compare)
 	var p policy
 	var withheld, external, noExplicit6 []netip.Addr

@@ -7,6 +7,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"github.com/stentor-net/stentor/bgpbackends/internal/desired"
 )
 
 // The next hop that a peer gets for a route without one of its own.
@@ -46,14 +48,14 @@ func TestOwnHop(t *testing.T) {
 }
 
 func TestSends(t *testing.T) {
-	v4, v6 := route{prefix: netip.MustParsePrefix(vipA)}, route{prefix: netip.MustParsePrefix(vipB)}
+	v4, v6 := desired.Route{Prefix: netip.MustParsePrefix(vipA)}, desired.Route{Prefix: netip.MustParsePrefix(vipB)}
 	hop6, hop4, others := v4, v4, v6
-	hop6.nextHop, hop4.nextHop = netip.MustParseAddr("fd00::99"), netip.MustParseAddr("192.0.2.99")
-	others.restricted, others.only = true, []netip.Addr{netip.MustParseAddr(rs2)}
+	hop6.NextHop, hop4.NextHop = netip.MustParseAddr("fd00::99"), netip.MustParseAddr("192.0.2.99")
+	others.Restricted, others.Only = true, []netip.Addr{netip.MustParseAddr(rs2)}
 	for _, c := range []struct {
 		name string
 		caps capabilities
-		r    route
+		r    desired.Route
 		why  string // "" means that it is sent, "-" that it is not meant for the peer
 	}{
 		{"no IPv6", capabilities{ipv4: true}, v6, "the peer did not negotiate IPv6 unicast"},
@@ -73,8 +75,8 @@ func TestSends(t *testing.T) {
 }
 
 func TestExportPolicy(t *testing.T) {
-	v4 := map[netip.Prefix]route{netip.MustParsePrefix(vipA): {}}
-	v6 := map[netip.Prefix]route{netip.MustParsePrefix(vipB): {}}
+	v4 := map[netip.Prefix]desired.Route{netip.MustParsePrefix(vipA): {}}
+	v6 := map[netip.Prefix]desired.Route{netip.MustParsePrefix(vipB): {}}
 	addr := netip.MustParseAddr(rs1)
 	always := policy{
 		{neighbours: []netip.Addr{addr}, mark: "^4294967295:1:7$", strip: true, verdict: accept},
@@ -85,7 +87,7 @@ func TestExportPolicy(t *testing.T) {
 		name     string
 		caps     *capabilities
 		own4     string
-		shared   map[netip.Prefix]route
+		shared   map[netip.Prefix]desired.Route
 		prepends []int
 		asn      uint32
 		first    policy
@@ -136,7 +138,7 @@ func TestPolicyRequestHasNoEmptySet(t *testing.T) {
 		}
 		sessions[p.Addr] = s
 	}
-	req := exportPolicy(65001, sessions, map[netip.Prefix]route{netip.MustParsePrefix(vipA): {}}, nil).request()
+	req := exportPolicy(65001, sessions, map[netip.Prefix]desired.Route{netip.MustParsePrefix(vipA): {}}, nil).request()
 	if len(req.DefinedSets) == 0 {
 		t.Fatal("no sets at all")
 	}

@@ -92,7 +92,7 @@ func hosts(addrs []netip.Addr) []string {
 // setPolicy brings GoBGP's policies in line with the sessions, and tells
 // whether that changed anything.
 func (b *Backend) setPolicy(ctx context.Context) (changed bool, err error) {
-	p := exportPolicy(b.have.asn, b.sessions, b.shared, b.prepends)
+	p := exportPolicy(b.have.ASN, b.sessions, b.shared, b.prepends)
 	if p.equal(b.policy) {
 		return false, nil
 	}

@@ -5,8 +5,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/stentor-net/stentor/contrib/lab/bgppeer"
 	"github.com/stentor-net/stentor/plugins"
+	"github.com/stentor-net/stentor/plugins/plugintest/bgppeer"
 )
 
 // many gives n announcements of IPv4 and IPv6 prefixes in turn.

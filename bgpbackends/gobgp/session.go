@@ -6,6 +6,7 @@ import (
 
 	api "github.com/osrg/gobgp/v3/api"
 
+	"github.com/stentor-net/stentor/bgpbackends/internal/ownaddr"
 	"github.com/stentor-net/stentor/plugins"
 )
 
@@ -91,13 +92,14 @@ func (b *Backend) findNextHops(s *session) {
 	}
 	local := s.peer.LocalAddr
 	if !local.IsValid() {
-		local = sourceFor(netip.AddrPortFrom(s.peer.Addr, 179))
+		local = ownaddr.Toward(s.peer.Addr)
 	}
 	s.own4, s.own6 = netip.Addr{}, netip.Addr{}
+	shared := func(a netip.Addr) bool { return ownaddr.Within(b.shared, a) }
 	if s.peer.Addr.Is6() {
-		s.own4 = ownAddr(local, 4, b.shared)
+		s.own4 = ownaddr.Find(local, 4, shared)
 	} else {
-		s.own6 = ownAddr(local, 6, b.shared)
+		s.own6 = ownaddr.Find(local, 6, shared)
 	}
 }
 
@@ -175,7 +177,7 @@ func (b *Backend) back(s *session) {
 	}
 	if err := b.addPeer(b.life, s.peer); err != nil {
 		b.log.Error("restart the session", "peer", s.peer.Name, "error", err)
-		delete(b.have.peers, s.peer.Addr) // the next Apply adds it
+		delete(b.have.Peers, s.peer.Addr) // the next Apply adds it
 		b.hints.put(plugins.Change{Object: s.peer.Name, Why: err.Error(), Lost: true})
 		return
 	}

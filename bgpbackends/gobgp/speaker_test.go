@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stentor-net/stentor/bgpbackends/internal/desired"
 	"github.com/stentor-net/stentor/plugins"
 )
 
@@ -56,7 +57,7 @@ func TestNewSpeakerRefuses(t *testing.T) {
 			if c.route != nil {
 				c.route(&a)
 			}
-			s, refused, err := newSpeaker(speakerOf([]plugins.Peer{peer("rs2", rs2), p}, announcement(vipB, 1), a))
+			s, refused, err := desired.New(speakerOf([]plugins.Peer{peer("rs2", rs2), p}, announcement(vipB, 1), a), checks)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -67,13 +68,13 @@ func TestNewSpeakerRefuses(t *testing.T) {
 				t.Errorf("ErrUnsupported: %v", refused)
 			}
 			// The rest stands.
-			if _, ok := s.peers[netip.MustParseAddr(rs2)]; !ok {
+			if _, ok := s.Peers[netip.MustParseAddr(rs2)]; !ok {
 				t.Error("the good peer is missing")
 			}
-			if _, ok := s.routes[netip.MustParsePrefix(vipB)]; !ok {
+			if _, ok := s.Routes[netip.MustParsePrefix(vipB)]; !ok {
 				t.Error("the good announcement is missing")
 			}
-			if len(s.peers)+len(s.routes) != 3 {
+			if len(s.Peers)+len(s.Routes) != 3 {
 				t.Errorf("want the bad one left out: %+v", s)
 			}
 		})
@@ -86,7 +87,7 @@ func TestNewSpeakerMakesNoSense(t *testing.T) {
 		"no router ID":   {ASN: 65001},
 		"IPv6 router ID": {ASN: 65001, RouterID: netip.MustParseAddr(host6)},
 	} {
-		if _, _, err := newSpeaker(want); err == nil {
+		if _, _, err := desired.New(want, checks); err == nil {
 			t.Errorf("%s: no error", name)
 		}
 	}
@@ -94,25 +95,27 @@ func TestNewSpeakerMakesNoSense(t *testing.T) {
 
 func TestNewRouteIsCanonical(t *testing.T) {
 	byName := map[string]netip.Addr{"a": netip.MustParseAddr(rs2), "b": netip.MustParseAddr(rs1)}
-	r, err := newRoute(plugins.Announcement{
-		Prefix:           netip.MustParsePrefix("2001:db8:5a:1::1/64"),
+	x := netip.MustParsePrefix("2001:db8:5a:1::1/64")
+	s, refused, err := desired.New(speakerOf([]plugins.Peer{peer("a", rs2), peer("b", rs1)}, plugins.Announcement{
+		Prefix:           x,
 		Communities:      []plugins.Community{3, 1, 3, 2},
 		LargeCommunities: []plugins.LargeCommunity{{Global: 2}, {Global: 1, Local2: 5}, {Global: 1, Local1: 1}, {Global: 2}},
 		Peers:            []string{"a", "b", "a"},
-	}, byName)
-	if err != nil {
-		t.Fatal(err)
+	}), checks)
+	if err != nil || refused != nil {
+		t.Fatal(err, refused)
 	}
-	if r.prefix != netip.MustParsePrefix("2001:db8:5a:1::/64") {
-		t.Errorf("prefix %s", r.prefix)
+	r := s.Routes[x.Masked()]
+	if r.Prefix != netip.MustParsePrefix("2001:db8:5a:1::/64") {
+		t.Errorf("prefix %s", r.Prefix)
 	}
-	if !slices.Equal(r.communities, []plugins.Community{1, 2, 3}) {
-		t.Errorf("communities %v", r.communities)
+	if !slices.Equal(r.Communities, []plugins.Community{1, 2, 3}) {
+		t.Errorf("communities %v", r.Communities)
 	}
-	if !slices.Equal(r.large, []plugins.LargeCommunity{{Global: 1, Local2: 5}, {Global: 1, Local1: 1}, {Global: 2}}) {
-		t.Errorf("large communities %v", r.large)
+	if !slices.Equal(r.Large, []plugins.LargeCommunity{{Global: 1, Local2: 5}, {Global: 1, Local1: 1}, {Global: 2}}) {
+		t.Errorf("large communities %v", r.Large)
 	}
-	if !r.restricted || !slices.Equal(r.only, []netip.Addr{byName["b"], byName["a"]}) {
-		t.Errorf("peers %v", r.only)
+	if !r.Restricted || !slices.Equal(r.Only, []netip.Addr{byName["b"], byName["a"]}) {
+		t.Errorf("peers %v", r.Only)
 	}
 }

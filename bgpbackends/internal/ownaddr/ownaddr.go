@@ -9,8 +9,8 @@ import (
 // Any public address will do to ask the kernel for the default source: these
 // are for documentation (RFC 5737, RFC 3849), and nothing is sent there.
 var (
-	anywhere4 = netip.MustParseAddrPort("192.0.2.1:179")
-	anywhere6 = netip.MustParseAddrPort("[2001:db8::1]:179")
+	anywhere4 = netip.MustParseAddr("192.0.2.1")
+	anywhere6 = netip.MustParseAddr("2001:db8::1")
 )
 
 // Find gives an address of this host for a family (4 or 6) that the peers of a
@@ -30,7 +30,7 @@ func Find(local netip.Addr, family int, shared func(netip.Addr) bool) netip.Addr
 	if family == 6 {
 		to = anywhere6
 	}
-	if a := sourceFor(to); fits(a) {
+	if a := Toward(to); fits(a) {
 		return a
 	}
 	return netip.Addr{}
@@ -76,10 +76,11 @@ func linkAddrs(addr netip.Addr) []netip.Addr {
 	return nil
 }
 
-// sourceFor asks the kernel which source address it would take. Connecting a
-// UDP socket sends no packet.
-func sourceFor(to netip.AddrPort) netip.Addr {
-	conn, err := net.DialUDP("udp", nil, net.UDPAddrFromAddrPort(to))
+// Toward asks the kernel which source address it would take for to; zero if
+// there is no way. Connecting a UDP socket sends no packet.
+func Toward(to netip.Addr) netip.Addr {
+	const anyPort = 179
+	conn, err := net.DialUDP("udp", nil, net.UDPAddrFromAddrPort(netip.AddrPortFrom(to, anyPort)))
 	if err != nil {
 		return netip.Addr{}
 	}

@@ -1,0 +1,576 @@
+// Package session runs one BGP session: a connection, timers and the state
+// machine of package fsm, in one goroutine. It says what it is told to, and
+// counts what the peer says without keeping any of it.
+package session
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"math/rand/v2"
+	"net"
+	"net/netip"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/stentor-net/stentor/bgpbackends/native/fsm"
+	"github.com/stentor-net/stentor/bgpbackends/native/wire"
+	"github.com/stentor-net/stentor/plugins"
+)
+
+const (
+	// writeLimit is how long a peer may take nothing in.
+	writeLimit = 10 * time.Second
+	// readBuffer is for small messages; a long one needs a buffer of its size.
+	readBuffer = 4096
+)
+
+// Config is what a session shall be.
+type Config struct {
+	Peer     plugins.Peer
+	LocalASN uint32
+	ID       netip.Addr
+	// Restarting: the routes may be held by the peer from before this process
+	// began (RFC 4724 §4.1).
+	Restarting bool
+	Log        *slog.Logger
+	// Changed is called from the session's own goroutine when View has news.
+	Changed func(why string)
+	// Own gives addresses of this host, one for each family, that the peers of
+	// a session from local can use as next hop.
+	Own func(local netip.Addr) (own4, own6 netip.Addr)
+}
+
+// Fits reports whether the session can go on for p of a speaker with that
+// ASN and BGP Identifier: only a peer's name is of no interest to it.
+func (s *Session) Fits(p plugins.Peer, asn uint32, id netip.Addr) bool {
+	p.Name = s.Peer.Name
+	return p == s.Peer && asn == s.LocalASN && id == s.ID
+}
+
+func (c *Config) external() bool { return c.LocalASN != c.Peer.ASN }
+
+// Session is one session. Its methods may be called from any goroutine.
+type Session struct {
+	Config
+	events chan tagged
+	stop   chan stopping
+	news   chan struct{} // want has changed
+	ended  chan struct{}
+	end    context.CancelFunc
+	life   context.Context
+
+	received atomic.Int64 // routes announced less routes withdrawn
+
+	mu      sync.Mutex // guards the next five
+	view    View
+	conn    net.Conn
+	sent    ribOut
+	want    []Route
+	waiting []chan struct{} // closed when want was sent
+
+	// The rest belongs to the goroutine of run.
+	machine *fsm.Machine
+	// turn numbers connections and timers: what an earlier one says counts no more.
+	turn     int
+	hangUp   context.CancelFunc // ends an attempt or a connection
+	timers   [fsm.Timers]*time.Timer
+	timerGen [fsm.Timers]int
+	terms    *terms // while established
+}
+
+// View is what Observe tells of a session.
+type View struct {
+	State     plugins.SessionState
+	Since     time.Time
+	LastError string
+	ErrorAt   time.Time
+	Unsent    string // what the session can't carry, and why
+	Announced []netip.Prefix
+	Received  int
+}
+
+type stopping struct {
+	n    *wire.Notification
+	done chan struct{}
+}
+
+// tagged is an event of a connection or a timer.
+type tagged struct {
+	fsm.Event
+	turn  int // of a connection; 0 is of none
+	timer fsm.Timer
+	gen   int // of a timer; 0 is of none
+	conn  *net.TCPConn
+	again wire.Refresh // asks if it is one
+}
+
+// New starts a session, which goes on until Stop or Abandon.
+func New(c Config, want []Route) *Session {
+	s := &Session{
+		Config: c, events: make(chan tagged), stop: make(chan stopping), news: make(chan struct{}, 1), ended: make(chan struct{}), want: want, sent: ribOut{},
+		view: View{State: plugins.StateIdle, Since: time.Now()},
+		machine: fsm.New(fsm.Config{
+			LocalASN: c.LocalASN, PeerASN: c.Peer.ASN, ID: c.ID, Hold: c.Peer.Hold, Keepalive: keepalive(c.Peer),
+			ConnectRetry: max(c.Peer.ConnectRetry, time.Second), Jitter: jitter,
+		}),
+	}
+	s.life, s.end = context.WithCancel(context.Background())
+	go s.run()
+	return s
+}
+
+// keepalive is a third of the Hold Time where the config says nothing (RFC 4271 §10).
+func keepalive(p plugins.Peer) time.Duration {
+	if p.Keepalive > 0 {
+		return p.Keepalive
+	}
+	return p.Hold / 3
+}
+
+// jitter takes up to a quarter off (RFC 4271 §10).
+func jitter(d time.Duration) time.Duration {
+	if d < 4 {
+		return d
+	}
+	return d - rand.N(d/4)
+}
+
+// View is the present.
+func (s *Session) View() View {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	v := s.view
+	v.Received = int(max(s.received.Load(), 0))
+	if v.State == plugins.StateEstablished {
+		for p := range s.sent {
+			v.Announced = append(v.Announced, p)
+		}
+		slices.SortFunc(v.Announced, netip.Prefix.Compare)
+	} else {
+		v.Received = 0
+	}
+	return v
+}
+
+// Tell has the peer hold want from now on, and returns when it was sent that,
+// if it is there to be told. Where ctx ends first, it is sent as soon as the
+// peer takes it.
+func (s *Session) Tell(ctx context.Context, want []Route) {
+	done := make(chan struct{})
+	s.mu.Lock()
+	s.want = want
+	s.waiting = append(s.waiting, done)
+	s.mu.Unlock()
+	select {
+	case s.news <- struct{}{}:
+	default: // it looks anyway
+	}
+	select {
+	case <-done:
+	case <-s.ended:
+	case <-ctx.Done():
+	}
+}
+
+// Stop ends the session with n, and returns when it has ended. Where ctx ends
+// first, the peer gets no more words.
+func (s *Session) Stop(ctx context.Context, n *wire.Notification) {
+	done := make(chan struct{})
+	select {
+	case s.stop <- stopping{n, done}:
+		<-done
+	case <-s.ended:
+	case <-ctx.Done():
+	}
+	s.Abandon()
+}
+
+// Abandon closes the connection without a word, which leaves the routes with a
+// peer that helps a restart (RFC 4724 §4.2).
+func (s *Session) Abandon() {
+	s.end()
+	s.mu.Lock()
+	if s.conn != nil {
+		s.conn.Close() // wakes a write that the peer does not take
+	}
+	s.mu.Unlock()
+	<-s.ended
+}
+
+func (s *Session) run() {
+	defer close(s.ended)
+	defer s.drop()
+	s.handle(fsm.Event{Kind: fsm.Start})
+	for {
+		select {
+		case <-s.life.Done():
+			return
+		case <-s.news:
+			s.sync()
+		case stop := <-s.stop:
+			s.handle(fsm.Event{Kind: fsm.Stop, Notification: stop.n})
+			close(stop.done)
+			return
+		case e := <-s.events:
+			if e.turn != 0 && e.turn != s.turn || e.gen != 0 && e.gen != s.timerGen[e.timer] {
+				if e.conn != nil {
+					e.conn.Close()
+				}
+				continue
+			}
+			if e.conn != nil {
+				s.connected(e.conn)
+			}
+			if e.Kind == fsm.RetryExpired && s.machine.State() == plugins.StateConnect {
+				e.Why = s.unanswered()
+			}
+			s.handle(e.Event)
+			s.repeat(e.again)
+		}
+	}
+}
+
+// handle has the machine decide, and does what it says.
+func (s *Session) handle(e fsm.Event) {
+	before := s.machine.State()
+	for {
+		var failed error
+		for _, a := range s.machine.Handle(e) {
+			if failed = s.act(a); failed != nil {
+				break
+			}
+		}
+		if failed == nil {
+			break
+		}
+		e = fsm.Event{Kind: fsm.Disconnected, Why: connectionWords(failed)}
+	}
+	if now := s.machine.State(); now != before {
+		s.entered(now)
+	}
+}
+
+func (s *Session) act(a fsm.Action) error {
+	switch a.Verb {
+	case fsm.Dial:
+		s.dial()
+	case fsm.Close:
+		s.drop()
+	case fsm.SendOpen:
+		return s.write(wire.AppendOpen(nil, s.open()))
+	case fsm.SendKeepalive:
+		return s.write(wire.AppendKeepalive(nil))
+	case fsm.Send:
+		// The session ends whether or not the peer hears why.
+		_ = s.write(wire.AppendNotification(nil, a.Notification))
+	case fsm.Set:
+		s.set(a.Timer, a.After)
+	case fsm.Clear:
+		s.clear(a.Timer)
+	case fsm.Up:
+		return s.up()
+	case fsm.Down:
+		s.down(a.Why)
+	}
+	return nil
+}
+
+// open is what this end offers.
+func (s *Session) open() *wire.Open {
+	o := &wire.Open{
+		ASN: s.LocalASN, Hold: s.Peer.Hold, ID: s.ID, Families: []wire.Family{wire.IPv4, wire.IPv6}, FourOctetAS: true,
+		RouteRefresh: true, EnhancedRefresh: true, ExtendedNextHop: true, ExtendedMessage: true,
+	}
+	if s.Peer.GracefulRestart > 0 {
+		o.Restart = &wire.Restart{Restarting: s.Restarting, Time: s.Peer.GracefulRestart}
+	}
+	return o
+}
+
+func (s *Session) dial() {
+	ctx, cancel := context.WithCancel(s.life)
+	s.turn++
+	turn := s.turn
+	s.hangUp = cancel
+	go func() {
+		conn, err := dial(ctx, s.Peer, s.external())
+		if err != nil {
+			s.post(ctx, tagged{Event: fsm.Event{Kind: fsm.Disconnected, Why: s.whyNoAnswer(err)}, turn: turn})
+			return
+		}
+		if !s.post(ctx, tagged{Event: fsm.Event{Kind: fsm.Connected}, turn: turn, conn: conn}) {
+			conn.Close()
+		}
+	}()
+}
+
+// post hands an event over, unless its source is of no interest any more.
+func (s *Session) post(ctx context.Context, e tagged) bool {
+	select {
+	case s.events <- e:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+func (s *Session) connected(conn *net.TCPConn) {
+	ctx, cancel := context.WithCancel(s.life)
+	s.hangUp()
+	s.hangUp = cancel
+	s.mu.Lock()
+	s.conn = conn
+	s.mu.Unlock()
+	s.received.Store(0)
+	go s.read(ctx, conn, s.turn)
+}
+
+// drop ends the connection or the attempt.
+func (s *Session) drop() {
+	if s.hangUp != nil {
+		s.hangUp()
+		s.hangUp = nil
+	}
+	s.turn++
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.conn != nil {
+		s.conn.Close()
+		s.conn = nil
+	}
+}
+
+func (s *Session) write(messages []byte) error {
+	if len(messages) == 0 {
+		return nil
+	}
+	s.mu.Lock()
+	conn := s.conn
+	s.mu.Unlock()
+	if conn == nil {
+		return net.ErrClosed
+	}
+	if err := conn.SetWriteDeadline(time.Now().Add(writeLimit)); err != nil {
+		return err
+	}
+	_, err := conn.Write(messages)
+	return err
+}
+
+func (s *Session) set(t fsm.Timer, after time.Duration) {
+	s.clear(t)
+	gen := s.timerGen[t]
+	kinds := [fsm.Timers]fsm.Kind{fsm.ConnectRetry: fsm.RetryExpired, fsm.Hold: fsm.HoldExpired, fsm.Keepalive: fsm.KeepaliveExpired,
+		fsm.IdleHold: fsm.IdleHoldExpired, fsm.Lasting: fsm.Stable}
+	s.timers[t] = time.AfterFunc(after, func() {
+		s.post(s.life, tagged{Event: fsm.Event{Kind: kinds[t]}, timer: t, gen: gen})
+	})
+}
+
+func (s *Session) clear(t fsm.Timer) {
+	if s.timers[t] != nil {
+		s.timers[t].Stop()
+	}
+	s.timerGen[t]++
+}
+
+// entered notes a new state for those who look.
+func (s *Session) entered(state plugins.SessionState) {
+	s.mu.Lock()
+	was := s.view.State
+	s.view.State, s.view.Since = state, time.Now()
+	if state != plugins.StateEstablished {
+		clear(s.sent)
+		s.terms, s.view.Unsent = nil, ""
+	}
+	s.mu.Unlock()
+	if (state == plugins.StateEstablished) != (was == plugins.StateEstablished) {
+		s.Log.Info("session", "peer", s.Peer.Name, "state", string(state))
+		s.Changed("session with " + s.Peer.Name + " is " + string(state))
+	}
+}
+
+func (s *Session) up() error {
+	s.mu.Lock()
+	local := netip.Addr{}
+	if tcp, ok := s.conn.LocalAddr().(*net.TCPAddr); ok {
+		local = tcp.AddrPort().Addr().Unmap()
+	}
+	s.mu.Unlock()
+	s.terms = &terms{localASN: s.LocalASN, external: s.external(), peer: s.machine.Peer(), local: local}
+	s.terms.own4, s.terms.own6 = s.Own(local)
+	messages := s.tell()
+	if s.Peer.GracefulRestart > 0 && s.terms.peer.Restart != nil {
+		for _, f := range []wire.Family{wire.IPv4, wire.IPv6} {
+			if s.terms.peer.Has(f) {
+				messages = wire.AppendEndOfRIB(messages, f)
+			}
+		}
+	}
+	return s.write(messages)
+}
+
+// tell gives the messages that bring the peer up to date, and notes them as
+// sent; they count when written, or the session ends.
+func (s *Session) tell() []byte {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	messages, unsent := s.sent.update(s.terms, s.want)
+	s.view.Unsent = unsent
+	return messages
+}
+
+// sync brings an established peer up to date. Addresses of this host come and
+// go, so next hops are looked for again.
+func (s *Session) sync() {
+	s.mu.Lock()
+	waiting := s.waiting
+	s.waiting = nil
+	s.mu.Unlock()
+	if s.terms != nil {
+		s.terms.own4, s.terms.own6 = s.Own(s.terms.local)
+		s.send(s.tell())
+	}
+	for _, done := range waiting {
+		close(done)
+	}
+}
+
+// repeat answers a ROUTE-REFRESH: everything of a family, between marks if the
+// peer knows them (RFC 2918 §4, RFC 7313 §4).
+func (s *Session) repeat(r wire.Refresh) {
+	if s.terms == nil || !r.Asks() || !s.terms.peer.Has(r.Family) {
+		return
+	}
+	marks := s.terms.peer.EnhancedRefresh
+	var messages []byte
+	if marks {
+		messages = wire.AppendRefresh(messages, r.Family, wire.RefreshBegin)
+	}
+	s.mu.Lock()
+	all := ribOut{}
+	for p, to := range s.sent {
+		if family(p) == r.Family {
+			all[p] = to
+		}
+	}
+	s.mu.Unlock()
+	messages = ribOut{}.announce(messages, s.terms, all)
+	if marks {
+		messages = wire.AppendRefresh(messages, r.Family, wire.RefreshEnd)
+	}
+	s.send(messages)
+}
+
+// send writes to an established session, which ends if that fails.
+func (s *Session) send(messages []byte) {
+	if err := s.write(messages); err != nil {
+		s.handle(fsm.Event{Kind: fsm.Disconnected, Why: connectionWords(err)})
+	}
+}
+
+func (s *Session) down(why string) {
+	s.mu.Lock()
+	news := s.view.LastError != why
+	s.view.LastError, s.view.ErrorAt = why, time.Now()
+	s.mu.Unlock()
+	if news {
+		s.Log.Warn("no session", "peer", s.Peer.Name, "why", why)
+		s.Changed(s.Peer.Name + ": " + why)
+	}
+}
+
+// read turns what comes into events until the connection ends.
+func (s *Session) read(ctx context.Context, conn net.Conn, turn int) {
+	in := wire.NewReader(bufio.NewReaderSize(conn, readBuffer))
+	in.Max = wire.MaxExtendedLen // offered; a peer that did not offer it sends none
+	enhanced := false
+	for {
+		e := tagged{turn: turn}
+		t, body, err := in.Next()
+		if err == nil {
+			err = s.decode(&e, t, body, &enhanced)
+		}
+		var n *wire.Notification
+		switch {
+		case errors.As(err, &n):
+			e.Event = fsm.Event{Kind: fsm.Malformed, Notification: n}
+		case err != nil:
+			e.Event = fsm.Event{Kind: fsm.Disconnected, Why: connectionWords(err)}
+		}
+		if !s.post(ctx, e) || err != nil {
+			return
+		}
+	}
+}
+
+// decode makes an event of one message.
+func (s *Session) decode(e *tagged, t wire.Type, body []byte, enhanced *bool) (err error) {
+	switch t {
+	case wire.TypeOpen:
+		e.Kind = fsm.Opened
+		if e.Open, err = wire.DecodeOpen(body); err == nil {
+			*enhanced = e.Open.EnhancedRefresh
+		}
+	case wire.TypeUpdate:
+		var c wire.Counts
+		c, err = wire.CountUpdate(body)
+		s.received.Add(int64(c.Announced - c.Withdrawn))
+		e.Kind = fsm.Updated
+	case wire.TypeNotification:
+		e.Kind, e.Notification = fsm.Notified, wire.DecodeNotification(body)
+	case wire.TypeRouteRefresh:
+		e.again, err = wire.DecodeRefresh(body, *enhanced)
+		e.Kind = fsm.Refreshed
+	default:
+		e.Kind = fsm.Alive
+	}
+	return err
+}
+
+// whyNoAnswer says why a connection does not come about.
+func (s *Session) whyNoAnswer(err error) string {
+	if errors.Is(err, syscall.ECONNREFUSED) {
+		return "the peer refuses connections to port 179: its BGP daemon is down, or does not know this host"
+	}
+	if errors.Is(err, syscall.ETIMEDOUT) || errors.Is(err, context.Canceled) {
+		return s.unanswered()
+	}
+	return connectionWords(err)
+}
+
+// unanswered is what a peer's silence can mean.
+func (s *Session) unanswered() string {
+	if s.Peer.Password != "" {
+		return fmt.Sprintf("%s does not answer: check the password (a wrong one looks just like this), the address and firewalls", s.Peer.Addr)
+	}
+	return fmt.Sprintf("%s does not answer: check the address, firewalls, and whether it wants a password", s.Peer.Addr)
+}
+
+// connectionWords is a connection's end in words.
+func connectionWords(err error) string {
+	switch {
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		return "the peer closed the connection"
+	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
+		return "the peer reset the connection"
+	case errors.Is(err, syscall.ETIMEDOUT):
+		return "the peer does not answer any more"
+	}
+	var op *net.OpError
+	if errors.As(err, &op) {
+		if op.Timeout() {
+			return fmt.Sprintf("the peer took nothing in for %s", writeLimit)
+		}
+		return strings.TrimPrefix(op.Err.Error(), "connect: ")
+	}
+	return err.Error()
+}
