@@ -18,16 +18,19 @@ var rules = []struct {
 	why   string
 }{
 	{"cmd/stentor", []string{"..."}, "the one place that wires everything"},
-	{"plugins", nil, "third parties import it: it must bring nothing of ours along"},
+	{"plugins", []string{"plugins/internal/wire", "plugins/proto/v1"}, "third parties import it: it must bring nothing of ours along"},
+	{"core/registry", []string{"core/...", "plugins", "plugins/host"}, "the one room of core that knows processes"},
 	{"plugins/...", []string{"plugins/..."}, "third parties import it: it must bring nothing of ours along"},
 	{"core/...", []string{"core/...", "plugins"}, "the orchestrator knows the interfaces, never a vendor"},
 	{"netbackends", []string{"netbackends/...", "plugins"}, "the list of built-ins"},
 	{"netbackends/...", []string{"plugins", "netbackends/internal/..."}, "a backend stands alone, as a third party's would"},
 	{"bgpbackends", []string{"bgpbackends/...", "plugins"}, "the list of built-ins"},
+	{"bgpbackends/native/...", []string{"plugins", "bgpbackends/internal/...", "bgpbackends/native/..."}, "a backend in several rooms"},
 	{"bgpbackends/...", []string{"plugins", "bgpbackends/internal/..."}, "a backend stands alone, as a third party's would"},
+	{"contrib/lab/conformance", []string{"contrib/lab/...", "bgpbackends", "plugins/..."}, "it runs the conformance suite on each backend in the lab"},
 	{"contrib/lab/...", []string{"contrib/lab/...", "plugins"}, "a lab that knows the product's inside would prove nothing"},
 	{"contrib/hosts/...", []string{"contrib/hosts/...", "netbackends", "plugins/..."}, "it runs the conformance suite on each backend in a booted host"},
-	{"contrib/...", []string{"contrib/...", "plugins"}, "tools beside the product"},
+	{"contrib/...", []string{"contrib/...", "plugins/..."}, "tools beside the product"},
 }
 
 // vendors are modules whose types stay in one folder.

@@ -14,9 +14,9 @@ import (
 	"syscall"
 	"testing"
 
-	"github.com/stentor-net/stentor/contrib/lab/bgppeer"
 	"github.com/stentor-net/stentor/core/control"
 	"github.com/stentor-net/stentor/core/daemon"
+	"github.com/stentor-net/stentor/plugins/plugintest/bgppeer"
 )
 
 // insideEnv tells a child process that it has a network namespace of its own.

@@ -13,7 +13,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 	"golang.org/x/sys/unix"
 
-	"github.com/stentor-net/stentor/contrib/lab/bgppeer"
+	"github.com/stentor-net/stentor/plugins/plugintest/bgppeer"
 )
 
 var signalNumbers = map[string]syscall.Signal{

@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"github.com/stentor-net/stentor/contrib/lab"
-	"github.com/stentor-net/stentor/contrib/lab/bgppeer"
+	"github.com/stentor-net/stentor/plugins/plugintest/bgppeer"
 	"github.com/stentor-net/stentor/plugins"
 )
 

@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/stentor-net/stentor/contrib/lab/bgppeer"
+	"github.com/stentor-net/stentor/plugins/plugintest/bgppeer"
 )
 
 const (

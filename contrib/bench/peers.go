@@ -8,7 +8,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/stentor-net/stentor/contrib/lab/bgppeer"
+	"github.com/stentor-net/stentor/plugins/plugintest/bgppeer"
 )
 
 // peers are the four far ends of one measurement.

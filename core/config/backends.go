@@ -42,6 +42,12 @@ func (b *builder) backend(kind plugins.Kind, t *table, standard string) backend 
 	return be
 }
 
+// refused reports whether there is a program of that name that can't be used;
+// who names it is told why.
+func (b *builder) refused(name string) bool {
+	return b.opts.Refused != nil && (b.opts.Refused(plugins.KindNet, name) != nil || b.opts.Refused(plugins.KindBGP, name) != nil)
+}
+
 // locate hands on where the programs of backends are that stand outside the
 // plugin folders: [backend.NAME] plugin = "/PATH".
 func (b *builder) locate() {
@@ -103,7 +109,7 @@ func (b *builder) backends() {
 	b.cfg.index = index{main: b.main, backends: map[string]*value{}}
 	for _, n := range t.subNames() {
 		v := t.sub(n).value
-		if len(known) > 0 && (n == "auto" || !slices.Contains(known, n)) {
+		if len(known) > 0 && (n == "auto" || !slices.Contains(known, n)) && !b.refused(n) {
 			b.fail(v.whole(), didYouMean(n, known), "there is no backend %q", n)
 		}
 		b.cfg.Backends[n], _ = b.plain(v).(map[string]any)

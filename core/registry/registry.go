@@ -1,5 +1,6 @@
-// Package registry gives a backend for a name: the built-ins it was made
-// with, chosen by the config or by detection.
+// Package registry gives a backend for a name: one of the built-ins it was made
+// with, in this process or in one of its own, or a plugin; chosen by the config
+// or, among built-ins, by detection.
 package registry
 
 import (
@@ -8,10 +9,13 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"sort"
 	"strings"
+	"sync"
 
 	"github.com/stentor-net/stentor/plugins"
+	"github.com/stentor-net/stentor/plugins/host"
 )
 
 // Auto is the network backend's name that asks the host.
@@ -22,6 +26,11 @@ type Options struct {
 	StateDir string // each backend gets a folder of its own below it
 	Root     string // another system's root folder, for image builds; empty: this host
 	Force    bool   // files of ours that were edited by hand may be replaced
+	// Plugins say where plugins are, and how they are run.
+	Plugins host.Options
+	// Serve are the arguments, before kind and name, with which this program
+	// serves a built-in as a plugin. Without them none can be isolated.
+	Serve []string
 }
 
 // Registry knows the backends of this process.
@@ -32,33 +41,45 @@ type Registry struct {
 	// configured holds the names of those that were given their settings:
 	// that happens once in a backend's life.
 	configured map[string]bool
+
+	openNets opened[plugins.NetBackend]
+	openBGPs opened[plugins.BGPBackend]
+
+	mu      sync.Mutex        // guards the next: the config is read from several goroutines
+	located map[string]string // name to path
 }
 
 // New makes a registry of the given built-ins.
 func New(nets []plugins.NetBackend, bgps []plugins.BGPBackend, o Options) *Registry {
-	return &Registry{nets: nets, bgps: bgps, opts: o, configured: map[string]bool{}}
+	return &Registry{
+		nets: nets, bgps: bgps, opts: o, configured: map[string]bool{},
+		openNets: opened[plugins.NetBackend]{}, openBGPs: opened[plugins.BGPBackend]{}, located: map[string]string{},
+	}
 }
 
-// Info tells what the backend of that name can do.
+// Info tells what the backend of that name can do. Of a plugin, its manifest
+// tells: nothing is started.
 func (r *Registry) Info(kind plugins.Kind, name string) (plugins.Info, bool) {
 	for _, i := range r.infos(kind) {
 		if i.Name == name {
 			return i, true
 		}
 	}
-	return plugins.Info{}, false
+	p, err := r.program(kind, name)
+	return p.Info(), err == nil
 }
 
 // Names are the backends that can be named in the config, sorted.
 func (r *Registry) Names(kind plugins.Kind) []string {
 	var names []string
-	for _, i := range r.infos(kind) {
+	for _, i := range slices.Concat(r.infos(kind), r.plugged(kind)) {
 		names = append(names, i.Name)
 	}
 	sort.Strings(names)
-	return names
+	return slices.Compact(names)
 }
 
+// infos are the built-ins.
 func (r *Registry) infos(kind plugins.Kind) []plugins.Info {
 	var infos []plugins.Info
 	if kind == plugins.KindNet {
@@ -79,30 +100,45 @@ func (r *Registry) OpenNet(ctx context.Context, name string, settings map[string
 	if name == Auto {
 		return r.detect(ctx, settings)
 	}
-	for _, b := range r.nets {
-		if b.Info().Name != name {
-			continue
-		}
-		if err := r.configure(ctx, b, settings); err != nil {
-			return nil, "", err
-		}
-		d, err := b.Detect(ctx)
-		if err != nil {
-			return nil, "", fmt.Errorf("network backend %s: %w", name, err)
-		}
-		return b, d.Why, nil
+	nb, err := r.readyNet(ctx, name, settings)
+	if err != nil {
+		return nil, "", err
 	}
-	return nil, "", fmt.Errorf("no network backend is called %q; there are: %s", name, strings.Join(r.Names(plugins.KindNet), ", "))
+	d, err := nb.Detect(ctx)
+	if err != nil {
+		return nil, "", fmt.Errorf("network backend %s: %w", name, err)
+	}
+	return nb, d.Why, nil
 }
 
 // OpenBGP configures the BGP backend of that name.
 func (r *Registry) OpenBGP(ctx context.Context, name string, settings map[string]map[string]any) (plugins.BGPBackend, error) {
-	for _, b := range r.bgps {
-		if b.Info().Name == name {
-			return b, r.configure(ctx, b, settings)
-		}
+	own, rest, mistake := split(settings[name])
+	if mistake != nil {
+		return nil, &SettingsError{Backend: name, Err: mistake}
 	}
-	return nil, fmt.Errorf("no BGP backend is called %q; there are: %s", name, strings.Join(r.Names(plugins.KindBGP), ", "))
+	b, err := r.bgp(ctx, name, own)
+	if errors.Is(err, host.ErrNone) {
+		return nil, fmt.Errorf("no BGP backend is called %q; there are: %s", name, strings.Join(r.Names(plugins.KindBGP), ", "))
+	} else if err != nil {
+		return nil, err
+	}
+	return b, r.configure(ctx, b, name, rest)
+}
+
+// readyNet gives the network backend of that name, configured.
+func (r *Registry) readyNet(ctx context.Context, name string, settings map[string]map[string]any) (plugins.NetBackend, error) {
+	own, rest, mistake := split(settings[name])
+	if mistake != nil {
+		return nil, &SettingsError{Backend: name, Err: mistake}
+	}
+	b, err := r.net(ctx, name, own)
+	if errors.Is(err, host.ErrNone) {
+		return nil, fmt.Errorf("no network backend is called %q; there are: %s", name, strings.Join(r.Names(plugins.KindNet), ", "))
+	} else if err != nil {
+		return nil, err
+	}
+	return b, r.configure(ctx, b, name, rest)
 }
 
 // SettingsError is a mistake in one backend's table, which core/config can place.
@@ -114,8 +150,7 @@ type SettingsError struct {
 func (e *SettingsError) Error() string { return fmt.Sprintf("[backend.%s] %v", e.Backend, e.Err) }
 func (e *SettingsError) Unwrap() error { return e.Err }
 
-func (r *Registry) configure(ctx context.Context, b plugins.Backend, settings map[string]map[string]any) error {
-	name := b.Info().Name
+func (r *Registry) configure(ctx context.Context, b plugins.Backend, name string, settings map[string]any) error {
 	if r.configured[name] {
 		return nil
 	}
@@ -123,7 +158,7 @@ func (r *Registry) configure(ctx context.Context, b plugins.Backend, settings ma
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return fmt.Errorf("state folder of backend %s: %w", name, err)
 	}
-	err := b.Configure(ctx, plugins.Config{Settings: settings[name], StateDir: dir, Root: r.opts.Root, Force: r.opts.Force})
+	err := b.Configure(ctx, plugins.Config{Settings: settings, StateDir: dir, Root: r.opts.Root, Force: r.opts.Force})
 	var ce *plugins.ConfigError
 	if errors.As(err, &ce) {
 		return &SettingsError{Backend: name, Err: ce}
@@ -146,12 +181,14 @@ type Candidate struct {
 	Err error
 }
 
-// Candidates asks every network backend, the best first.
+// Candidates asks every built-in network backend, the best first. A plugin is
+// started only if the config names it.
 func (r *Registry) Candidates(ctx context.Context, settings map[string]map[string]any) []Candidate {
 	var all []Candidate
-	for _, b := range r.nets {
-		c := Candidate{Name: b.Info().Name}
-		if c.Err = r.configure(ctx, b, settings); c.Err == nil {
+	for _, i := range r.infos(plugins.KindNet) {
+		c := Candidate{Name: i.Name}
+		var b plugins.NetBackend
+		if b, c.Err = r.readyNet(ctx, i.Name, settings); c.Err == nil {
 			c.Detection, c.Err = b.Detect(ctx)
 		}
 		all = append(all, c)
@@ -178,12 +215,8 @@ func (r *Registry) detect(ctx context.Context, settings map[string]map[string]an
 		return nil, "", fmt.Errorf("can't tell which network backend fits this host:%s\n"+
 			"name it in the config: [network] backend = \"NAME\": %w", table(all), plugins.ErrUnsupported)
 	}
-	for _, b := range r.nets {
-		if b.Info().Name == fit[0].Name {
-			return b, fit[0].Why, nil
-		}
-	}
-	return nil, "", fmt.Errorf("network backend %q is gone", fit[0].Name)
+	b, err := r.readyNet(ctx, fit[0].Name, settings)
+	return b, fit[0].Why, err
 }
 
 func table(all []Candidate) string {

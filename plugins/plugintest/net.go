@@ -30,6 +30,13 @@ type Net struct {
 	// Inside runs f where the backend works, as in a network namespace; nil is
 	// here. Open and all calls of the backend run in it.
 	Inside func(f func())
+	// Slowness stretches the limits of calls, for a machine that is slower than
+	// others, as an emulated one: 3 makes them three times as long; 0 is 1.
+	Slowness int
+}
+
+func (u Net) stretched(limit time.Duration) time.Duration {
+	return limit * time.Duration(max(u.Slowness, 1))
 }
 
 // netCase is one promise.
@@ -100,7 +107,7 @@ func (r *netRig) reopen(ctx context.Context) error {
 		return fmt.Errorf("open: %w", err)
 	}
 	r.b = b
-	ctx, cancel := context.WithTimeout(ctx, callTime)
+	ctx, cancel := context.WithTimeout(ctx, r.under.stretched(callTime))
 	defer cancel()
 	if err := b.Configure(ctx, plugins.Config{Settings: r.under.Settings, StateDir: r.stateDir}); err != nil {
 		return fmt.Errorf("its Configure: %w", err)
@@ -121,7 +128,7 @@ func (r *netRig) close() error {
 }
 
 func (r *netRig) apply(ctx context.Context, want ...plugins.VIP) error {
-	ctx, cancel := context.WithTimeout(ctx, callTime)
+	ctx, cancel := context.WithTimeout(ctx, r.under.stretched(callTime))
 	defer cancel()
 	if err := r.b.Apply(ctx, want); err != nil {
 		return fmt.Errorf("its Apply(%s): %w", text(want), err)
@@ -130,7 +137,7 @@ func (r *netRig) apply(ctx context.Context, want ...plugins.VIP) error {
 }
 
 func (r *netRig) plan(ctx context.Context, want ...plugins.VIP) (plugins.Plan, error) {
-	ctx, cancel := context.WithTimeout(ctx, callTime)
+	ctx, cancel := context.WithTimeout(ctx, r.under.stretched(callTime))
 	defer cancel()
 	p, err := r.b.Plan(ctx, want)
 	if err != nil {
@@ -153,7 +160,7 @@ func (r *netRig) nothingToDo(ctx context.Context, when string, want ...plugins.V
 
 // observe gives the states by VIP name.
 func (r *netRig) observe(ctx context.Context) (map[string]plugins.VIPState, error) {
-	ctx, cancel := context.WithTimeout(ctx, callTime)
+	ctx, cancel := context.WithTimeout(ctx, r.under.stretched(callTime))
 	defer cancel()
 	list, err := r.b.Observe(ctx)
 	if err != nil {

@@ -23,7 +23,7 @@ func caseEndedContext(ctx context.Context, r *netRig) error {
 	}
 	return r.unchanged(func() error {
 		for name, call := range calls {
-			if err := within(name, call); err == nil {
+			if err := withinLimit(name, r.under.stretched(endTime), call); err == nil {
 				return fmt.Errorf("%s gave no error", name)
 			} else if errors.Is(err, errLate) {
 				return err
@@ -36,11 +36,13 @@ func caseEndedContext(ctx context.Context, r *netRig) error {
 var errLate = errors.New("does not return")
 
 // within expects a call whose context has ended to return in time.
-func within(name string, call func() error) error {
+func within(name string, call func() error) error { return withinLimit(name, endTime, call) }
+
+func withinLimit(name string, limit time.Duration, call func() error) error {
 	began := time.Now()
 	err := call()
-	if took := time.Since(began); took > endTime {
-		return fmt.Errorf("%s: %w within %s of the end of its context: it took %s", name, errLate, endTime, took.Round(time.Millisecond))
+	if took := time.Since(began); took > limit {
+		return fmt.Errorf("%s: %w within %s of the end of its context: it took %s", name, errLate, limit, took.Round(time.Millisecond))
 	}
 	return err
 }
@@ -88,8 +90,8 @@ func (r *netRig) cutOff(ctx context.Context, after time.Duration, want []plugins
 	defer cancel()
 	began := time.Now()
 	err := r.b.Apply(short, want)
-	if late := time.Since(began) - after; late > endTime {
-		return fmt.Errorf("its Apply %w within %s: it took %s more", errLate, endTime, late.Round(time.Millisecond))
+	if late, limit := time.Since(began)-after, r.under.stretched(endTime); late > limit {
+		return fmt.Errorf("its Apply %w within %s: it took %s more", errLate, limit, late.Round(time.Millisecond))
 	}
 	if err == nil { // it was done in time, and has to be true
 		return hosted(want)
@@ -141,14 +143,14 @@ func caseWatch(ctx context.Context, r *netRig) error {
 		return err
 	}
 	cancel()
-	return within("Watch", func() error {
+	return withinLimit("Watch", r.under.stretched(endTime), func() error {
 		select {
 		case err := <-ended:
 			if err != nil {
 				return fmt.Errorf("its Watch gave %w at the end of its context, want nil", err)
 			}
 			return nil
-		case <-time.After(2 * endTime):
+		case <-time.After(2 * r.under.stretched(endTime)):
 			return errors.New("its Watch has not returned")
 		}
 	})
@@ -156,7 +158,7 @@ func caseWatch(ctx context.Context, r *netRig) error {
 
 // told takes v away and has it put back, until Watch tells.
 func (r *netRig) told(ctx context.Context, v plugins.VIP, changes <-chan plugins.Change, ended <-chan error) error {
-	deadline := time.After(callTime)
+	deadline := time.After(r.under.stretched(callTime))
 	for {
 		if err := somebodyDeletes(v); err != nil {
 			return err

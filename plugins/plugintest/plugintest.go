@@ -1,9 +1,9 @@
 // Package plugintest tells whether a backend keeps the promises of package plugins.
 //
 // The suite is a list of cases, each of which holds one promise, and needs
-// nothing of package testing: TestNet runs it under go test, RunNet anywhere.
-// It makes no difference to it whether a backend is called directly or over
-// gRPC.
+// nothing of package testing: TestNet and TestBGP run it under go test, RunNet
+// and RunBGP anywhere. It makes no difference to it whether a backend is called
+// directly or over gRPC.
 package plugintest
 
 import (
@@ -27,15 +27,31 @@ const (
 type Result struct {
 	Case    string // its name, in words parted by hyphens
 	Promise string // what the case holds the backend to
-	Err     error  // nil: kept
+	Err     error  // nil: kept, or one of the next three says why it was not asked for
+
+	NotRun   string // what is missing around the backend to run the case
+	NotAsked string // why the promise is not this backend's: it lacks the capability
+	Excepted string // the declared reason why the promise is not kept
+
+	Figures []string // what was measured, as "announce 17 ms"; nothing depends on it
 }
 
 // String is one line, and what is wrong below it.
 func (r Result) String() string {
-	if r.Err == nil {
-		return "ok    " + r.Case
+	line := func(verdict, why string) string { return fmt.Sprintf("%-5s %s: %s", verdict, r.Case, why) }
+	switch {
+	case r.Err != nil:
+		return line("FAIL", r.Promise) + "\n      " + strings.ReplaceAll(r.Err.Error(), "\n", "\n      ")
+	case r.NotRun != "":
+		return line("-", "not run: "+r.NotRun)
+	case r.NotAsked != "":
+		return line("-", r.NotAsked)
+	case r.Excepted != "":
+		return line("except", r.Excepted)
+	case len(r.Figures) > 0:
+		return line("ok", strings.Join(r.Figures, ", "))
 	}
-	return fmt.Sprintf("FAIL  %s: %s\n      %s", r.Case, r.Promise, strings.ReplaceAll(r.Err.Error(), "\n", "\n      "))
+	return "ok    " + r.Case
 }
 
 // TestNet runs the suite, each case as a subtest.

@@ -2,11 +2,14 @@ package plugintest
 
 import (
 	"context"
+	"errors"
 	"os"
 	"os/exec"
 	"runtime"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -121,5 +124,26 @@ func TestRunNet(t *testing.T) {
 	cancel()
 	if RunNet(ended, under(t, ""), func(r Result) { t.Errorf("reported after the end: %s", r) }) {
 		t.Error("kept all promises without being asked")
+	}
+}
+
+func TestSlowness(t *testing.T) {
+	for _, tt := range []struct {
+		slowness int
+		took     time.Duration
+		late     bool
+	}{
+		{0, endTime, false},
+		{0, endTime + time.Millisecond, true},
+		{3, 3 * endTime, false},
+		{3, 3*endTime + time.Millisecond, true},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			limit := Net{Slowness: tt.slowness}.stretched(endTime)
+			err := withinLimit("Apply", limit, func() error { time.Sleep(tt.took); return context.Canceled })
+			if errors.Is(err, errLate) != tt.late {
+				t.Errorf("%s at slowness %d: %v", tt.took, tt.slowness, err)
+			}
+		})
 	}
 }

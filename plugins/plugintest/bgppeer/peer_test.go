@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/netip"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -177,5 +178,45 @@ func TestCloseEndsAll(t *testing.T) {
 	cancel()
 	if _, err := p.Wait(ctx, func(Event) bool { return false }); err == nil || !strings.Contains(err.Error(), "#1 closed") {
 		t.Errorf("Wait gave %v, want the history", err)
+	}
+}
+
+func TestMinTTL(t *testing.T) {
+	for name, ttl := range map[string]int{"IPv4": 200, "IPv6": 200} {
+		t.Run(name, func(t *testing.T) {
+			listen := "127.0.0.1:0"
+			if name == "IPv6" {
+				listen = "[::1]:0"
+			}
+			p, err := Start(Config{Listen: netip.MustParseAddrPort(listen), ASN: 65000, MinTTL: ttl})
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { p.Close() })
+			dialTTL := func(ttl int) error {
+				d := net.Dialer{Timeout: 300 * time.Millisecond, Control: func(_, _ string, rc syscall.RawConn) error {
+					return setTTL(rc, Config{Listen: p.Addr(), TTL: ttl})
+				}}
+				d.SetMultipathTCP(false)
+				conn, err := d.Dial("tcp", p.Addr().String())
+				if err == nil {
+					conn.Close()
+				}
+				return err
+			}
+			if err := dialTTL(ttl - 1); err == nil {
+				t.Error("a packet with a lower TTL came through")
+			}
+			if err := dialTTL(ttl); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+func TestOpenWithHold(t *testing.T) {
+	o, err := ParseOpen(OpenWithHold(Config{ASN: 65000}, 1)[headerLen:])
+	if err != nil || o.Hold != time.Second {
+		t.Errorf("read %+v, %v", o, err)
 	}
 }

@@ -14,8 +14,6 @@ import (
 	"sync"
 	"syscall"
 	"time"
-
-	"golang.org/x/sys/unix"
 )
 
 // Config describes one Peer. The zero value of each switch is the behaviour of
@@ -34,6 +32,10 @@ type Config struct {
 
 	// MD5 holds a TCP-MD5 key (RFC 2385) for each remote address that must use one.
 	MD5 map[netip.Addr]string
+	// TTL is that of what is sent; 0 leaves it to the kernel.
+	TTL int
+	// MinTTL has the kernel drop all that arrives with a lower TTL (RFC 5082); 0 takes any.
+	MinTTL int
 	// Routes is how many IPv4 routes are sent once a session is established.
 	Routes int
 	// KeepaliveDelay holds back the KEEPALIVE that ends OpenConfirm.
@@ -73,7 +75,9 @@ type Peer struct {
 // Start listens and serves until Close.
 func Start(cfg Config) (*Peer, error) {
 	cfg = cfg.filled()
-	lc := net.ListenConfig{Control: func(_, _ string, rc syscall.RawConn) error { return setKeys(rc, cfg.MD5) }}
+	lc := net.ListenConfig{Control: func(_, _ string, rc syscall.RawConn) error {
+		return errors.Join(setKeys(rc, cfg.MD5), setTTL(rc, cfg))
+	}}
 	// A multipath TCP socket, Go's default, has no TCP-MD5 and no TTL option.
 	lc.SetMultipathTCP(false)
 	l, err := lc.Listen(context.Background(), "tcp", cfg.Listen.String())
@@ -165,31 +169,3 @@ func (p *Peer) Reset() {
 
 // Silence stops the KEEPALIVEs of every session; the far side's Hold Timer runs out.
 func (p *Peer) Silence() { p.each(func(s *session) { s.silent.Store(true) }) }
-
-// setKeys puts the TCP-MD5 keys on a listening socket.
-func setKeys(rc syscall.RawConn, keys map[netip.Addr]string) error {
-	var err error
-	ctlErr := rc.Control(func(fd uintptr) {
-		for addr, key := range keys {
-			var sig unix.TCPMD5Sig
-			if len(key) > len(sig.Key) {
-				err = fmt.Errorf("key of %d octets", len(key))
-				return
-			}
-			if addr.Is4() {
-				a := addr.As4()
-				sig.Addr.Family = unix.AF_INET
-				copy(sig.Addr.Data[2:], a[:]) // behind the port of sockaddr_in
-			} else {
-				a := addr.As16()
-				sig.Addr.Family = unix.AF_INET6
-				copy(sig.Addr.Data[6:], a[:]) // behind port and flow label of sockaddr_in6
-			}
-			sig.Keylen = uint16(copy(sig.Key[:], key))
-			if err = unix.SetsockoptTCPMD5Sig(int(fd), unix.IPPROTO_TCP, unix.TCP_MD5SIG, &sig); err != nil {
-				return
-			}
-		}
-	})
-	return errors.Join(ctlErr, err)
-}

@@ -88,11 +88,21 @@ func BadLength(n uint16) []byte {
 	return m
 }
 
+// UnknownType is a message of a type that no RFC knows (RFC 4271 §6.1).
+func UnknownType() []byte { return message(9, nil) }
+
 // TruncatedOpen is an OPEN whose parameters run over its end (RFC 4271 §6.2).
 func TruncatedOpen(cfg Config) []byte {
 	m := open(cfg.filled())
 	m[headerLen+9] += 40
 	return m
+}
+
+// OpenWithHold is an OPEN with a Hold Time that need not be allowed (RFC 4271
+// §4.2), in seconds.
+func OpenWithHold(cfg Config, seconds uint16) []byte {
+	cfg.Hold = time.Duration(seconds) * time.Second
+	return open(cfg.filled())
 }
 
 // LongOrigin is an UPDATE whose ORIGIN has three octets (RFC 7606 §7.1).

@@ -1,0 +1,119 @@
+package registry
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/stentor-net/stentor/plugins"
+	"github.com/stentor-net/stentor/plugins/host"
+)
+
+// Locate says that the plugin of that name is the program at path, whatever
+// the plugin folders hold.
+func (r *Registry) Locate(name, path string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.located[name] = path
+}
+
+// program gives the plugin of that name and kind, if it may be run.
+func (r *Registry) program(kind plugins.Kind, name string) (host.Program, error) {
+	r.mu.Lock()
+	path, located := r.located[name]
+	r.mu.Unlock()
+	var p host.Program
+	var err error
+	if located {
+		p, err = host.At(r.opts.Plugins, path)
+	} else {
+		p, err = host.Find(r.opts.Plugins, name)
+	}
+	switch {
+	case err != nil:
+		return host.Program{}, err
+	case p.Name != name:
+		return host.Program{}, fmt.Errorf("plugin %s: is called %q, and the config calls it %q", p.Path, p.Name, name)
+	case p.Kind != kind:
+		return host.Program{}, fmt.Errorf("plugin %s: is a %s backend, not a %s backend", p.Path, p.Kind, kind)
+	}
+	return p, nil
+}
+
+// Refused tells why a plugin that is there can't be used; nil if there is none
+// of that name, or none of the kind.
+func (r *Registry) Refused(kind plugins.Kind, name string) error {
+	_, err := r.program(kind, name)
+	if errors.Is(err, host.ErrNone) {
+		return nil
+	}
+	return err
+}
+
+// plugged are the plugins of one kind that may be run.
+func (r *Registry) plugged(kind plugins.Kind) []plugins.Info {
+	var infos []plugins.Info
+	names := host.Names(r.opts.Plugins)
+	r.mu.Lock()
+	for n := range r.located {
+		names = append(names, n)
+	}
+	r.mu.Unlock()
+	slices.Sort(names)
+	for _, n := range slices.Compact(names) {
+		if p, err := r.program(kind, n); err == nil {
+			infos = append(infos, p.Info())
+		}
+	}
+	return infos
+}
+
+// isolated is the program that serves a built-in as a plugin.
+func (r *Registry) isolated(i plugins.Info) (host.Program, error) {
+	if len(r.opts.Serve) == 0 {
+		return host.Program{}, fmt.Errorf("backend %s: isolate = true needs the stentor program: %w", i.Name, plugins.ErrUnsupported)
+	}
+	return host.Own(i, "", append(slices.Clone(r.opts.Serve), string(i.Kind), i.Name)...), nil
+}
+
+// opened remembers the processes of one interface by the backend's name.
+type opened[B plugins.Backend] map[string]B
+
+// get gives the backend: a built-in as it is or in its own process, or a plugin.
+func get[B plugins.Backend](r *Registry, all opened[B], builtins []B, kind plugins.Kind, name string, o own,
+	open func(host.Program) (B, error)) (b B, err error) {
+	if b, ok := all[name]; ok {
+		return b, nil
+	}
+	if o.plugin != "" {
+		r.Locate(name, o.plugin)
+	}
+	var p host.Program
+	if i := slices.IndexFunc(builtins, func(b B) bool { return b.Info().Name == name }); i < 0 {
+		p, err = r.program(kind, name)
+	} else if !o.isolate {
+		return builtins[i], nil
+	} else {
+		p, err = r.isolated(builtins[i].Info())
+	}
+	if err != nil {
+		return b, err
+	}
+	if b, err = open(p); err == nil {
+		all[name] = b
+	}
+	return b, err
+}
+
+func (r *Registry) net(ctx context.Context, name string, o own) (plugins.NetBackend, error) {
+	return get(r, r.openNets, r.nets, plugins.KindNet, name, o, func(p host.Program) (plugins.NetBackend, error) {
+		return host.OpenNet(ctx, r.opts.Plugins, p)
+	})
+}
+
+func (r *Registry) bgp(ctx context.Context, name string, o own) (plugins.BGPBackend, error) {
+	return get(r, r.openBGPs, r.bgps, plugins.KindBGP, name, o, func(p host.Program) (plugins.BGPBackend, error) {
+		return host.OpenBGP(ctx, r.opts.Plugins, p)
+	})
+}
