@@ -2,12 +2,12 @@ package bird
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"crypto/sha256"
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"github.com/stentor-net/stentor/plugins"
@@ -173,7 +173,8 @@ func leaving(body []byte, target speaker) []int {
 			l = append(l, familyOf(p))
 		}
 	}
-	return sortedSet(l, cmp.Compare[int])
+	slices.Sort(l)
+	return slices.Compact(l)
 }
 
 // revisionLine begins the line that names the revision.

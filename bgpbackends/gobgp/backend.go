@@ -1,4 +1,4 @@
-// Package gobgp is the BGP backend that embeds a GoBGP v3 speaker in this
+// Package gobgp is the BGP backend that embeds a GoBGP v3 speaker in its
 // process: it dials the configured peers, announces, and takes no route from
 // anybody. It opens no port and needs nothing on the host.
 //
@@ -7,7 +7,8 @@
 //
 // GoBGP v3 reads what any configured peer sends, and a message of a type that
 // RFC 4271 does not know ends its process (a nil dereference in a goroutine of
-// its own). So this backend belongs into a process of its own, with no rights.
+// its own). So this backend belongs into a process of its own, with no rights,
+// and marks its goroutines so that a panic's trace names the peer.
 package gobgp
 
 import (
@@ -94,6 +95,7 @@ func (b *Backend) Info() plugins.Info {
 			plugins.CapPrepend,
 			plugins.CapNextHop,
 			plugins.CapPerPeer,
+			plugins.CapUnprivileged,
 		},
 	}
 }

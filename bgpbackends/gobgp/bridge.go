@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/netip"
+	"runtime/pprof"
 	"strings"
 	"sync"
 
@@ -18,12 +19,13 @@ import (
 // ended, why a connection failed, and each UPDATE as it went out. The tests
 // hold them against a live speaker.
 const (
-	lineState    = "state changed"         // server.go handleFSMMessage, in the order of the sessions' lives
-	lineSent     = "sent update"           // fsm.go sendMessageloop, after the octets were written
-	lineReceived = "received notification" // fsm.go recvMessageWithError
-	lineNotified = "sent notification"     // fsm.go sendMessageloop and sendNotificationFromErrorMsg
-	linePolicy   = "call set policy"       // server.go SetPolicies, for each peer, before it sets them
-	lineDial     = "failed to connect"     // fsm.go connectLoop
+	lineState    = "state changed"            // server.go handleFSMMessage, in the order of the sessions' lives
+	lineSent     = "sent update"              // fsm.go sendMessageloop, after the octets were written
+	lineReceived = "received notification"    // fsm.go recvMessageWithError
+	lineNotified = "sent notification"        // fsm.go sendMessageloop and sendNotificationFromErrorMsg
+	linePolicy   = "call set policy"          // server.go SetPolicies, for each peer, before it sets them
+	lineAdded    = "Add a peer configuration" // server.go addNeighbor, before it starts the session's goroutines
+	lineDial     = "failed to connect"        // fsm.go connectLoop
 )
 
 // transition is one step of a session's state machine.
@@ -67,8 +69,13 @@ func (b *bridge) Error(msg string, f log.Fields) { b.print(slog.LevelError, msg,
 // Info passes a line on, at debug level: what of it matters to people is told
 // by this package itself. It learns when the policies change.
 func (b *bridge) Info(msg string, f log.Fields) {
-	if addr, ok := key(f); ok && msg == linePolicy {
-		b.ledger.policySet(addr)
+	if addr, ok := key(f); ok {
+		switch msg {
+		case linePolicy:
+			b.ledger.policySet(addr)
+		case lineAdded:
+			label(addr)
+		}
 	}
 	b.print(slog.LevelDebug, msg, f)
 }
@@ -93,6 +100,7 @@ func (b *bridge) Debug(msg string, f log.Fields) {
 	}
 	switch msg {
 	case lineState:
+		label(addr)
 		t := transition{addr: addr, from: state(f["old"]), to: state(f["new"])}
 		t.why = b.ledger.moved(t, reasonWords(t.from, fmt.Sprint(f["reason"])))
 		b.moved(t)
@@ -152,6 +160,14 @@ func key(f log.Fields) (netip.Addr, bool) {
 	s, _ := f["Key"].(string)
 	addr, err := netip.ParseAddr(s)
 	return addr, err == nil
+}
+
+// label marks the calling goroutine, and those that it starts from now on, with
+// a peer: GoBGP starts a session's goroutines right after the two lines that
+// lead here. If one of them panics, the trace names the peer, which nothing
+// else in it does.
+func label(addr netip.Addr) {
+	pprof.SetGoroutineLabels(pprof.WithLabels(context.Background(), pprof.Labels("peer", addr.String())))
 }
 
 // state reads "BGP_FSM_ESTABLISHED".

@@ -16,8 +16,8 @@ var checks = desired.Checks{
 		}
 		return nil
 	},
-	Route: func(r desired.Route) error {
-		for _, l := range r.Large {
+	Route: func(a plugins.Announcement) error {
+		for _, l := range a.LargeCommunities {
 			if l.Global == markGlobal {
 				return fmt.Errorf("large community %s: its global administrator is reserved (RFC 8092 §5), and used inside this backend", l)
 			}

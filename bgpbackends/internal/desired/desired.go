@@ -1,5 +1,5 @@
-// Package desired is a plugins.Speaker in the form that the embedded speakers
-// compare: keyed, canonical, and without what can't be done.
+// Package desired is a plugins.Speaker as backends compare it: canonical, and
+// without what can't be done.
 package desired
 
 import (
@@ -52,79 +52,86 @@ func samePtr(a, b *uint32) bool {
 	return a == b || a != nil && b != nil && *a == *b
 }
 
-// Checks are what one speaker can't do beyond what none can; each may be nil.
+// Checks are what one speaker can't do, or can do beyond what most can.
 type Checks struct {
-	Peer       func(plugins.Peer) error
-	Route      func(Route) error
+	Peer       func(plugins.Peer) error         // may be nil
+	Route      func(plugins.Announcement) error // may be nil
 	MaxPrepend int
+	// ZeroHold: a Hold Time of 0 can be had, which never expires (RFC 4271 §4.2).
+	ZeroHold bool
+	// LinkLocal: a peer's address may be link-local, with its link as zone.
+	LinkLocal bool
 }
 
-// New checks and canonicalises want. A peer or an announcement that can't be
-// done is left out and named in refused: one bad announcement must not keep
-// another one from being withdrawn. A speaker that makes no sense as a whole
-// is an error, and nothing is to be changed for it.
-func New(want plugins.Speaker, c Checks) (s Speaker, refused, err error) {
+// Canonical checks want, and gives it sorted, each set once. A peer or an
+// announcement that can't be done is left out and named in refused: one bad
+// announcement must not keep another one from being withdrawn. A speaker that
+// makes no sense as a whole is an error, and nothing is to be changed for it.
+func Canonical(want plugins.Speaker, c Checks) (s plugins.Speaker, refused, err error) {
 	switch {
 	case want.ASN == 0 && len(want.Peers)+len(want.Announcements) == 0:
-		return Speaker{}, nil, nil
+		return plugins.Speaker{}, nil, nil
 	case want.ASN == 0:
-		return Speaker{}, nil, errors.New("the speaker has no AS number of its own")
+		return plugins.Speaker{}, nil, errors.New("the speaker has no AS number of its own")
 	case !want.RouterID.Is4() || want.RouterID.IsUnspecified():
-		return Speaker{}, nil, fmt.Errorf("router ID %s is no IPv4 address", want.RouterID)
+		return plugins.Speaker{}, nil, fmt.Errorf("router ID %s is no IPv4 address", want.RouterID)
 	}
-	s = Speaker{
-		ASN: want.ASN, RouterID: want.RouterID,
-		Peers: map[netip.Addr]plugins.Peer{}, Routes: map[netip.Prefix]Route{},
-	}
+	s = plugins.Speaker{ASN: want.ASN, RouterID: want.RouterID}
 	var errs []error
-	byName := map[string]netip.Addr{}
+	names, addrs := map[string]bool{}, map[netip.Addr]bool{}
 	for _, p := range want.Peers {
 		p.Addr = p.Addr.Unmap()
-		err := checkPeer(p)
-		if err == nil && c.Peer != nil {
-			err = c.Peer(p)
-		}
-		if _, double := s.Peers[p.Addr]; err == nil && double {
+		err := c.peer(p)
+		switch {
+		case err != nil:
+		case addrs[p.Addr]:
 			err = fmt.Errorf("another peer has the address %s", p.Addr)
+		case names[p.Name]:
+			err = errors.New("another peer has this name")
 		}
 		if err != nil {
 			errs = append(errs, fmt.Errorf("peer %s: %w", p.Name, err))
 			continue
 		}
-		s.Peers[p.Addr] = p
-		byName[p.Name] = p.Addr
+		names[p.Name], addrs[p.Addr] = true, true
+		s.Peers = append(s.Peers, p)
 	}
+	prefixes := map[netip.Prefix]bool{}
 	for _, a := range want.Announcements {
-		r, err := newRoute(a, byName, c)
-		if _, double := s.Routes[r.Prefix]; err == nil && double {
+		a, err := c.announcement(a, names)
+		if err == nil && prefixes[a.Prefix] {
 			err = errors.New("is announced twice")
 		}
 		if err != nil {
 			errs = append(errs, fmt.Errorf("announcement %s: %w", a.Prefix, err))
 			continue
 		}
-		s.Routes[r.Prefix] = r
+		prefixes[a.Prefix] = true
+		s.Announcements = append(s.Announcements, a)
 	}
+	slices.SortFunc(s.Peers, func(a, b plugins.Peer) int { return cmp.Compare(a.Name, b.Name) })
+	slices.SortFunc(s.Announcements, func(a, b plugins.Announcement) int { return a.Prefix.Compare(b.Prefix) })
 	return s, errors.Join(errs...), nil
 }
 
-// checkPeer refuses what makes no sense to any speaker.
-func checkPeer(p plugins.Peer) error {
+// peer refuses what makes no sense to any speaker, or to this one.
+func (c Checks) peer(p plugins.Peer) error {
 	whole := func(d time.Duration) bool { return d%time.Second == 0 }
+	local := p.Addr.Zone() != "" || p.Addr.IsLinkLocalUnicast()
 	switch {
 	case !p.Addr.IsValid():
 		return errors.New("has no address")
-	case p.Addr.Zone() != "" || p.Addr.IsLinkLocalUnicast():
+	case local && !c.LinkLocal:
 		return fmt.Errorf("a session over the link-local address %s: %w", p.Addr, plugins.ErrUnsupported)
 	case p.ASN == 0:
 		return errors.New("has no AS number")
 	case p.LocalAddr.IsValid() && p.LocalAddr.Is4() != p.Addr.Is4():
 		return fmt.Errorf("local address %s does not fit the peer's address family", p.LocalAddr)
-	case p.Hold == 0:
+	case p.Hold == 0 && !c.ZeroHold:
 		return fmt.Errorf("a Hold Time of 0, which never notices a peer's end: %w", plugins.ErrUnsupported)
-	case p.Hold < 3*time.Second || p.Hold > 65535*time.Second || !whole(p.Hold):
+	case p.Hold != 0 && p.Hold < 3*time.Second || p.Hold > 65535*time.Second || !whole(p.Hold):
 		return fmt.Errorf("Hold Time %s: want whole seconds from 3s to 65535s", p.Hold)
-	case p.Keepalive < 0 || p.Keepalive >= p.Hold || !whole(p.Keepalive):
+	case p.Keepalive < 0 || p.Hold > 0 && p.Keepalive >= p.Hold || !whole(p.Keepalive):
 		return fmt.Errorf("keepalive %s: want whole seconds below the Hold Time", p.Keepalive)
 	case p.ConnectRetry < 0:
 		return fmt.Errorf("connect retry %s", p.ConnectRetry)
@@ -139,52 +146,73 @@ func checkPeer(p plugins.Peer) error {
 	case p.GracefulRestart < 0 || p.GracefulRestart > 4095*time.Second || !whole(p.GracefulRestart):
 		return fmt.Errorf("restart time %s: want whole seconds up to 4095s (RFC 4724 §3)", p.GracefulRestart)
 	}
-	return nil
+	if c.Peer == nil {
+		return nil
+	}
+	return c.Peer(p)
 }
 
-// newRoute canonicalises one announcement.
-func newRoute(a plugins.Announcement, byName map[string]netip.Addr, c Checks) (Route, error) {
-	r := Route{
-		Prefix:      a.Prefix.Masked(),
-		NextHop:     a.NextHop.Unmap(),
-		Communities: sortedSet(a.Communities, cmp.Compare[plugins.Community]),
-		Large: sortedSet(a.LargeCommunities, func(x, y plugins.LargeCommunity) int {
-			return cmp.Or(cmp.Compare(x.Global, y.Global), cmp.Compare(x.Local1, y.Local1), cmp.Compare(x.Local2, y.Local2))
-		}),
-		MED: a.MED, LocalPref: a.LocalPref, Prepend: a.Prepend,
-		Restricted: len(a.Peers) > 0,
+// announcement canonicalises one, and refuses what makes no sense.
+func (c Checks) announcement(a plugins.Announcement, peers map[string]bool) (plugins.Announcement, error) {
+	if !a.Prefix.IsValid() || a.Prefix.Addr().Is4In6() {
+		return a, errors.New("is no prefix")
 	}
+	a.Prefix, a.NextHop = a.Prefix.Masked(), a.NextHop.Unmap()
+	a.Communities = sortedSet(a.Communities, cmp.Compare[plugins.Community])
+	a.LargeCommunities = sortedSet(a.LargeCommunities, func(x, y plugins.LargeCommunity) int {
+		return cmp.Or(cmp.Compare(x.Global, y.Global), cmp.Compare(x.Local1, y.Local1), cmp.Compare(x.Local2, y.Local2))
+	})
+	a.Peers = sortedSet(a.Peers, cmp.Compare[string])
 	switch {
-	case !a.Prefix.IsValid() || a.Prefix.Addr().Is4In6():
-		return r, errors.New("is no prefix")
-	case r.NextHop.IsValid() && (r.NextHop.Zone() != "" || r.NextHop.IsLinkLocalUnicast()):
-		return r, fmt.Errorf("next hop %s is link-local", r.NextHop)
-	case r.NextHop.IsValid() && r.NextHop.IsUnspecified():
-		return r, fmt.Errorf("next hop %s", r.NextHop)
-	case r.NextHop.Is4() && r.Prefix.Addr().Is6():
-		return r, fmt.Errorf("an IPv6 prefix can't have the IPv4 next hop %s", r.NextHop)
-	case r.Prepend < 0 || r.Prepend > c.MaxPrepend:
-		return r, fmt.Errorf("prepend %d: want 0 to %d", r.Prepend, c.MaxPrepend)
-	}
-	if c.Route != nil {
-		if err := c.Route(r); err != nil {
-			return r, err
-		}
+	case a.NextHop.IsValid() && (a.NextHop.Zone() != "" || a.NextHop.IsLinkLocalUnicast()):
+		return a, fmt.Errorf("next hop %s is link-local", a.NextHop)
+	case a.NextHop.IsValid() && a.NextHop.IsUnspecified():
+		return a, fmt.Errorf("next hop %s", a.NextHop)
+	case a.NextHop.Is4() && a.Prefix.Addr().Is6():
+		return a, fmt.Errorf("an IPv6 prefix can't have the IPv4 next hop %s", a.NextHop)
+	case a.Prepend < 0 || a.Prepend > c.MaxPrepend:
+		return a, fmt.Errorf("prepend %d: want 0 to %d", a.Prepend, c.MaxPrepend)
 	}
 	for _, name := range a.Peers {
-		addr, ok := byName[name]
-		if !ok {
-			return r, fmt.Errorf("there is no peer %q", name)
+		if !peers[name] {
+			return a, fmt.Errorf("there is no peer %q", name)
 		}
-		r.Only = append(r.Only, addr)
 	}
-	r.Only = sortedSet(r.Only, netip.Addr.Compare)
-	return r, nil
+	if c.Route == nil {
+		return a, nil
+	}
+	return a, c.Route(a)
 }
 
-// sortedSet gives the elements of s in order, each once, in a slice of its own.
+// sortedSet gives the elements of s in order, each once, in a slice of its
+// own; nil if there is none.
 func sortedSet[T comparable](s []T, order func(a, b T) int) []T {
 	return slices.Compact(slices.SortedFunc(slices.Values(s), order))
+}
+
+// New gives what Canonical does, keyed.
+func New(want plugins.Speaker, c Checks) (s Speaker, refused, err error) {
+	all, refused, err := Canonical(want, c)
+	if err != nil || all.ASN == 0 {
+		return Speaker{}, refused, err
+	}
+	s = Speaker{ASN: all.ASN, RouterID: all.RouterID, Peers: map[netip.Addr]plugins.Peer{}, Routes: map[netip.Prefix]Route{}}
+	byName := map[string]netip.Addr{}
+	for _, p := range all.Peers {
+		s.Peers[p.Addr], byName[p.Name] = p, p.Addr
+	}
+	for _, a := range all.Announcements {
+		r := Route{
+			Prefix: a.Prefix, NextHop: a.NextHop, Communities: a.Communities, Large: a.LargeCommunities,
+			MED: a.MED, LocalPref: a.LocalPref, Prepend: a.Prepend, Restricted: len(a.Peers) > 0,
+		}
+		for _, name := range a.Peers {
+			r.Only = append(r.Only, byName[name])
+		}
+		r.Only = sortedSet(r.Only, netip.Addr.Compare)
+		s.Routes[r.Prefix] = r
+	}
+	return s, refused, nil
 }
 
 // SortedPeers gives the peers in the order of their names.

@@ -225,36 +225,33 @@ func (m *Machine) opened(o *wire.Open) []Action {
 
 func (m *Machine) openConfirm(e Event) []Action {
 	switch e.Kind {
-	case Start, IdleHoldExpired:
-		return nil
-	case Stop:
-		return m.stop(e.Notification)
 	case HoldExpired:
 		return m.refuse(wire.Fault(wire.HoldTimeExpired, 0, "no KEEPALIVE came within %s", m.hold))
-	case KeepaliveExpired:
-		return []Action{{Verb: SendKeepalive}, {Verb: Set, Timer: Keepalive, After: m.Jitter(m.keepalive)}}
-	case Disconnected:
-		return m.quarrel(e.Why)
-	case Malformed, BFDDown:
-		return m.refuse(e.Notification)
-	case Notified:
-		return m.told(e.Notification)
 	case Alive:
 		m.state = plugins.StateEstablished
 		return append(m.holdTimer(), Action{Verb: Set, Timer: Lasting, After: lasting}, Action{Verb: Up})
-	default:
-		return m.refuse(wire.Fault(wire.FSMError, wire.UnexpectedInOpenConfirm, "the peer sent something else before its first KEEPALIVE"))
 	}
+	return m.open(e, wire.Fault(wire.FSMError, wire.UnexpectedInOpenConfirm, "the peer sent something else before its first KEEPALIVE"))
 }
 
 func (m *Machine) established(e Event) []Action {
+	switch e.Kind {
+	case HoldExpired:
+		return m.refuse(wire.Fault(wire.HoldTimeExpired, 0, "nothing came for the Hold Time of %s", m.hold))
+	case Alive, Updated, Refreshed:
+		return m.holdTimer()
+	}
+	return m.open(e, wire.Fault(wire.FSMError, wire.UnexpectedInEstablished, "the peer sent what does not belong into an established session"))
+}
+
+// open is what OpenConfirm and Established have in common; unexpected is for
+// all that belongs into neither.
+func (m *Machine) open(e Event, unexpected *wire.Notification) []Action {
 	switch e.Kind {
 	case Start, IdleHoldExpired:
 		return nil
 	case Stop:
 		return m.stop(e.Notification)
-	case HoldExpired:
-		return m.refuse(wire.Fault(wire.HoldTimeExpired, 0, "nothing came for the Hold Time of %s", m.hold))
 	case KeepaliveExpired:
 		return []Action{{Verb: SendKeepalive}, {Verb: Set, Timer: Keepalive, After: m.Jitter(m.keepalive)}}
 	case Disconnected:
@@ -263,11 +260,8 @@ func (m *Machine) established(e Event) []Action {
 		return m.refuse(e.Notification)
 	case Notified:
 		return m.told(e.Notification)
-	case Alive, Updated, Refreshed:
-		return m.holdTimer()
-	default:
-		return m.refuse(wire.Fault(wire.FSMError, wire.UnexpectedInEstablished, "the peer sent what does not belong into an established session"))
 	}
+	return m.refuse(unexpected)
 }
 
 // retry sets the ConnectRetryTimer.
