@@ -35,7 +35,7 @@ func (a *app) labDemo() *cobra.Command {
 		}),
 	}
 	routeServers(c, &o.RouteServers)
-	c.Flags().Var((*backendsValue)(&o.Backends), "backend", "the hosts' `BACKEND`: gobgp, frr or bird; \"frr,bird\" for a and b")
+	c.Flags().Var((*backendsValue)(&o.Backends), "backend", "the hosts' `BACKEND`: gobgp, native, frr or bird; \"frr,bird\" for a and b")
 	c.Flags().BoolVar(&o.Cut, "cut", false, "also cut a host off silently, and wait for the hold timer")
 	return c
 }
@@ -149,10 +149,10 @@ func (v *backendsValue) Set(s string) error {
 	}
 	for i, name := range []string{a, b} {
 		switch k := lab.Kind(name); k {
-		case lab.GoBGP, lab.FRR, lab.BIRD:
+		case lab.GoBGP, lab.Native, lab.FRR, lab.BIRD:
 			v[i] = k
 		default:
-			return fmt.Errorf("want %s, %s or %s, or two of them", lab.GoBGP, lab.FRR, lab.BIRD)
+			return fmt.Errorf("want %s, %s, %s or %s, or two of them", lab.GoBGP, lab.Native, lab.FRR, lab.BIRD)
 		}
 	}
 	return nil

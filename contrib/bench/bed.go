@@ -10,8 +10,8 @@ import (
 	"time"
 
 	"github.com/stentor-net/stentor/contrib/lab"
-	"github.com/stentor-net/stentor/plugins/plugintest/bgppeer"
 	"github.com/stentor-net/stentor/plugins"
+	"github.com/stentor-net/stentor/plugins/plugintest/bgppeer"
 )
 
 const (

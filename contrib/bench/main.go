@@ -19,6 +19,8 @@ import (
 	"regexp"
 	"syscall"
 	"time"
+
+	"github.com/stentor-net/stentor/contrib/lab"
 )
 
 // options is what the command line says.
@@ -115,7 +117,7 @@ func run(ctx context.Context, name string, o options, out, talk io.Writer) error
 
 // measure fills the table. What fails is told, and the rest goes on.
 func measure(ctx context.Context, b *bed, t *table, o options, binary string, talk io.Writer) error {
-	s := &stentor{bed: b, binary: binary}
+	s := &stentor{bed: b, binary: binary, backend: lab.GoBGP}
 	type chapter struct {
 		what string
 		do   func() error
@@ -132,6 +134,14 @@ func measure(ctx context.Context, b *bed, t *table, o options, binary string, ta
 	}
 	t.column(s.name(), s.version(ctx))
 	t.note("stentor puts the addresses on the host too; restarted, it finds them there.")
+	for _, kind := range []lab.Kind{lab.Native, lab.FRR, lab.BIRD} {
+		s := &stentor{bed: b, binary: binary, backend: kind}
+		t.column(s.name(), s.version(ctx))
+		chapters = append(chapters, chapter{s.name() + ": start, stop and reload", func() error {
+			return errors.Join(startStop(ctx, b, t, s, o.otherRuns), reload(ctx, b, t, s, o.otherRuns), s.dismiss(ctx))
+		}})
+	}
+	t.note("With frr and bird, the daemon that stentor drives runs already; FRR and BIRD beside it start with a hand-written configuration.")
 	for _, other := range otherSpeakers(b) {
 		t.column(other.name(), other.version(ctx))
 		if other.installed() {

@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/stentor-net/stentor/contrib/lab"
 )
 
 func TestParse(t *testing.T) {
@@ -44,7 +46,7 @@ func TestPrefixes(t *testing.T) {
 
 // TestConfigSize: a config file may have 1 MiB.
 func TestConfigSize(t *testing.T) {
-	if n := len(stentorConfig(prefixes(maxVIPs), "secondary")); n > 1<<20 {
+	if n := len((&stentor{backend: lab.GoBGP}).config(prefixes(maxVIPs), "secondary")); n > 1<<20 {
 		t.Errorf("the config of %d VIPs has %d bytes", maxVIPs, n)
 	}
 }

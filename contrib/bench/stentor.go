@@ -14,16 +14,27 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"github.com/stentor-net/stentor/contrib/lab"
 )
 
 // stentor is the program that all of this is about.
 type stentor struct {
-	bed    *bed
-	binary string
-	dir    string
+	bed     *bed
+	binary  string
+	backend lab.Kind
+	dir     string
+	// driven is the daemon that the backend drives, which runs already when
+	// stentor starts; nil for a speaker of its own.
+	driven *lab.Speaker
 }
 
-func (s *stentor) name() string { return "stentor" }
+func (s *stentor) name() string {
+	if s.backend == lab.GoBGP {
+		return "stentor"
+	}
+	return "stentor, " + string(s.backend)
+}
 
 func (s *stentor) version(ctx context.Context) string {
 	out, err := exec.CommandContext(ctx, s.binary, "version").Output()
@@ -37,24 +48,42 @@ func (s *stentor) prepare(ctx context.Context, announce []netip.Prefix) (err err
 	if s.dir, err = s.bed.fresh(ctx, "stentor"); err != nil {
 		return err
 	}
+	if s.driven == nil && (s.backend == lab.FRR || s.backend == lab.BIRD) {
+		if s.driven, err = s.bed.lab.StartSpeaker(ctx, lab.HostA, s.backend); err != nil {
+			return err
+		}
+	}
 	return s.configure(announce, "primary")
+}
+
+// dismiss ends the driven daemon.
+func (s *stentor) dismiss(ctx context.Context) error {
+	if s.driven == nil {
+		return nil
+	}
+	d := s.driven
+	s.driven = nil
+	return d.Kill(context.WithoutCancel(ctx))
 }
 
 // configure writes the configuration with role for the first VIP, and primary
 // for the rest. A reader sees the old file or the new one.
 func (s *stentor) configure(announce []netip.Prefix, role string) error {
 	path := filepath.Join(s.dir, "stentor.toml")
-	if err := os.WriteFile(path+".new", stentorConfig(announce, role), 0o644); err != nil {
+	if err := os.WriteFile(path+".new", s.config(announce, role), 0o644); err != nil {
 		return err
 	}
 	return os.Rename(path+".new", path)
 }
 
-// stentorConfig is what an admin writes, and the one line that keeps the lab's
-// host, which shares this machine's files, off these.
-func stentorConfig(announce []netip.Prefix, role string) []byte {
+// config is what an admin writes, and the one line that keeps the lab's host,
+// which shares this machine's files, off these.
+func (s *stentor) config(announce []netip.Prefix, role string) []byte {
 	var b bytes.Buffer
-	fmt.Fprintf(&b, "[network]\nbackend = \"iproute\"\n[bgp]\nbackend = \"gobgp\"\nprovider = \"linode\"\ndcid = %d\n", dcid)
+	fmt.Fprintf(&b, "[network]\nbackend = \"iproute\"\n[bgp]\nbackend = %q\nprovider = \"linode\"\ndcid = %d\n", s.backend, dcid)
+	if s.driven != nil {
+		b.WriteString(s.driven.TOML)
+	}
 	for i, p := range announce {
 		fmt.Fprintf(&b, "[vip.v%d]\naddress = %q\nrole = %q\n", i, p, role)
 		role = "primary"

@@ -103,7 +103,7 @@ func demo(ctx context.Context, out io.Writer, opts DemoOptions) (err error) {
 		if err != nil {
 			return err
 		}
-		if backend != GoBGP {
+		if backend == FRR || backend == BIRD {
 			s.driven[host] = daemon
 		}
 		configs[host] = demoConfig(demoRoles[host], backend, daemon.TOML)

@@ -9,8 +9,11 @@ import (
 	"time"
 )
 
-// GoBGP is the speaker inside of Stentor: nothing else runs on the host.
-const GoBGP Kind = "gobgp"
+// GoBGP and Native are speakers inside of Stentor: nothing else runs on the host.
+const (
+	GoBGP  Kind = "gobgp"
+	Native Kind = "native"
+)
 
 // Speaker is the BGP daemon that a host runs besides Stentor, with its
 // operator's own configuration.
@@ -39,7 +42,7 @@ func (l *Lab) StartSpeaker(ctx context.Context, host string, k Kind) (*Speaker, 
 	c.Include = filepath.Join(dir, "include")
 	s := &Speaker{lab: l, config: c, kind: k, daemons: daemons{running: map[string][]*Process{}}}
 	switch k {
-	case GoBGP:
+	case GoBGP, Native:
 		return s, nil
 	case FRR:
 		s.Conf, s.cleanUp = filepath.Join(dir, "bgpd.conf"), removeCrashDir
@@ -51,7 +54,7 @@ func (l *Lab) StartSpeaker(ctx context.Context, host string, k Kind) (*Speaker, 
 			return nil, fmt.Errorf("lab: %w", err)
 		}
 	default:
-		return nil, fmt.Errorf("lab: speaker %q: want %s, %s or %s", k, GoBGP, FRR, BIRD)
+		return nil, fmt.Errorf("lab: speaker %q: want %s, %s, %s or %s", k, GoBGP, Native, FRR, BIRD)
 	}
 	return s, s.Start(ctx)
 }
