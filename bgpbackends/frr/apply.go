@@ -36,6 +36,8 @@ func (b *Backend) Plan(ctx context.Context, want plugins.Speaker) (plugins.Plan,
 // Apply makes FRR hold exactly want of ours. What of want can't be done is left
 // out and named in the error.
 func (b *Backend) Apply(ctx context.Context, want plugins.Speaker) error {
+	b.one.Lock()
+	defer b.one.Unlock()
 	j, err := b.prepare(ctx, want)
 	b.held.Store(&j.want)
 	if err != nil {
@@ -142,13 +144,15 @@ func (b *Backend) converge(ctx context.Context, j job) error {
 	if len(script) == 0 {
 		return b.readBack(ctx, j)
 	}
-	if err := b.vtysh.check(ctx, script.String()); err != nil {
-		return err
+	if !script.routesOnly() {
+		if err := b.vtysh.check(ctx, script); err != nil {
+			return err
+		}
 	}
 	if err := b.recordGlobals(ctx, j, false); err != nil {
 		return err
 	}
-	err := b.vtysh.execute(ctx, script.String())
+	err := b.execute(ctx, script)
 	if err == nil {
 		err = b.recordGlobals(ctx, j, true)
 	}
@@ -170,7 +174,7 @@ func (b *Backend) withdraw(ctx context.Context, j job) error {
 	if len(j.changes.withdraw) == 0 {
 		return nil
 	}
-	if err := b.vtysh.execute(ctx, j.changes.withdraw.String()); err != nil {
+	if err := b.execute(ctx, j.changes.withdraw); err != nil {
 		return err
 	}
 	if len(j.changes.leave) > 0 {
@@ -206,5 +210,5 @@ func (b *Backend) undo(ctx context.Context, j job) error {
 	if len(back) == 0 {
 		return nil
 	}
-	return b.vtysh.execute(ctx, back.String())
+	return b.execute(ctx, back)
 }

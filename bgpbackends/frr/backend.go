@@ -1,5 +1,5 @@
 // Package frr is the BGP backend for hosts that run FRR already: it keeps a
-// small piece of its own in FRR's running configuration, by vtysh.
+// small piece of its own in FRR's running configuration.
 //
 // Everything in that piece is told from the operator's by its name, which
 // begins with "stentor", or by a reference to such a name. What has no such
@@ -10,6 +10,7 @@ package frr
 import (
 	"context"
 	"log/slog"
+	"sync"
 	"sync/atomic"
 
 	"github.com/stentor-net/stentor/plugins"
@@ -25,6 +26,7 @@ type Backend struct {
 	vtysh    vtysh
 	stateDir string
 
+	one   sync.Mutex              // one Apply at a time: each compares before and after
 	held  atomic.Pointer[speaker] // what FRR was last asked to hold; nil before
 	clock clock                   // Observe's
 }

@@ -22,58 +22,6 @@ func (c changes) all() script {
 	return slices.Concat(c.withdraw, c.leave, c.hold, c.clean)
 }
 
-// script are lines for vtysh, each with the context that it stands in.
-type script []line
-
-type line struct {
-	router uint32 // in `router bgp`, 0 outside
-	family string // in its address family
-	text   string
-}
-
-func (s *script) add(format string, args ...any) {
-	*s = append(*s, line{text: fmt.Sprintf(format, args...)})
-}
-
-func (s *script) in(router uint32, family, text string) {
-	*s = append(*s, line{router, family, text})
-}
-
-// String renders a script for vtysh.
-func (s script) String() string {
-	var out strings.Builder
-	var at line
-	for _, l := range s {
-		if at.family != "" && (l.family != at.family || l.router != at.router) {
-			out.WriteString(" exit-address-family\n")
-		}
-		if at.router != 0 && l.router != at.router {
-			out.WriteString("exit\n")
-		}
-		if l.router != 0 && l.router != at.router {
-			fmt.Fprintf(&out, "router bgp %d\n", l.router)
-		}
-		if l.family != "" && (l.family != at.family || l.router != at.router) {
-			fmt.Fprintf(&out, " address-family %s\n", l.family)
-		}
-		at = l
-		switch {
-		case l.family != "":
-			out.WriteString("  ")
-		case l.router != 0:
-			out.WriteString(" ")
-		}
-		out.WriteString(l.text + "\n")
-	}
-	if at.family != "" {
-		out.WriteString(" exit-address-family\n")
-	}
-	if at.router != 0 {
-		out.WriteString("exit\n")
-	}
-	return out.String()
-}
-
 // diff gives the lines that turn have into want.
 func diff(have, want piece, t theirs) changes {
 	if have.made && want.made && have.asn != want.asn { // an instance can't change its AS
@@ -99,16 +47,16 @@ func diff(have, want piece, t theirs) changes {
 	}
 	for _, l := range sorted(want.globals, strings.Compare) {
 		if _, set := have.globals[l]; !set {
-			c.hold.add("%s", l)
+			c.hold.share("%s", l)
 		}
 	}
 	diffProfiles(&c, have, want)
-	diffMaps(&c, have, want)
 	for _, x := range sorted(want.statics, netip.Prefix.Compare) {
 		if !have.statics[x] {
-			c.hold.add("%s", static(x))
+			c.hold.share("%s", static(x))
 		}
 	}
+	diffMaps(&c, have, want)
 	diffInstance(&c, have, want, t)
 	for _, g := range sorted(want.groups, strings.Compare) {
 		diffNeighbor(&c.hold, want.asn, g, have.groups[g], want.groups[g])
@@ -132,7 +80,8 @@ func diff(have, want piece, t theirs) changes {
 func finish(c changes, have, want piece, t theirs) changes {
 	for _, g := range sorted(have.groups, strings.Compare) {
 		if _, keep := want.groups[g]; !keep {
-			c.clean.in(have.asn, "", "no neighbor "+g+" peer-group")
+			// FRR 7.5 takes the same with "peer-group" at its end for ambiguous.
+			c.clean.in(have.asn, "", "no neighbor "+g)
 		}
 	}
 	switch {
@@ -141,12 +90,14 @@ func finish(c changes, have, want piece, t theirs) changes {
 		c.clean.add("no router bgp %d", have.asn)
 	default:
 		// Others use it now. Its router ID stays: another one would end their sessions.
-		c.clean.in(have.asn, "", "no neighbor "+madeGroup+" peer-group")
+		c.clean.in(have.asn, "", "no neighbor "+madeGroup)
 	}
 	for _, name := range sorted(have.maps, strings.Compare) {
 		w, keep := want.maps[name]
 		if !keep {
-			c.clean.add("no route-map %s", name)
+			if !have.strays[name] {
+				c.clean.add("no route-map %s", name)
+			}
 			continue
 		}
 		for _, e := range have.maps[name] {
@@ -155,25 +106,31 @@ func finish(c changes, have, want piece, t theirs) changes {
 			}
 		}
 	}
-	if len(want.profiles) == 0 && len(have.profiles) > 0 && !t.bfd {
-		c.clean.add("no bfd") // it would stay, empty
-		have.profiles = nil
+	for _, name := range sorted(have.strays, strings.Compare) {
+		if _, keep := want.maps[name]; !keep {
+			c.clean.share("no route-map %s", name)
+		}
 	}
 	for _, name := range sorted(have.profiles, strings.Compare) {
 		if _, keep := want.profiles[name]; !keep {
-			c.clean.add("bfd")
-			c.clean.add(" no profile %s", name)
-			c.clean.add("exit")
+			c.clean.share("bfd")
+			c.clean.share(" no profile %s", name)
+			c.clean.share("exit")
 		}
+	}
+	if len(want.profiles) == 0 && len(have.profiles) > 0 && !t.bfd {
+		// It would stay, empty. With a profile in it, bfdd of FRR 7.5 does not
+		// survive the next `bfd`.
+		c.clean.share("no bfd")
 	}
 	for _, x := range sorted(have.statics, netip.Prefix.Compare) {
 		if !want.statics[x] {
-			c.clean.add("no %s", static(x))
+			c.clean.share("no %s", static(x))
 		}
 	}
 	for _, l := range sorted(have.globals, strings.Compare) {
 		if _, keep := want.globals[l]; !keep && have.globals[l] != "" {
-			c.clean.add("%s", have.globals[l])
+			c.clean.share("%s", have.globals[l])
 		}
 	}
 	return c
@@ -215,13 +172,13 @@ func diffProfiles(c *changes, have, want piece) {
 		if slices.Equal(have.profiles[name], want.profiles[name]) {
 			continue
 		}
-		c.hold.add("bfd")
-		c.hold.add(" profile %s", name)
+		c.hold.share("bfd")
+		c.hold.share(" profile %s", name)
 		for _, l := range want.profiles[name] {
-			c.hold.add("  %s", l)
+			c.hold.share("  %s", l)
 		}
-		c.hold.add(" exit")
-		c.hold.add("exit")
+		c.hold.share(" exit")
+		c.hold.share("exit")
 	}
 }
 

@@ -94,8 +94,10 @@ func (r *rig) onlyRS1(announcements ...plugins.Announcement) plugins.Speaker {
 // TestLife walks an announcement from its start to its end beside an
 // operator's configuration, of which nothing may change, and whose session
 // must stay.
-func TestLife(t *testing.T) {
-	r := newRig(t, lab.Embedded, 2, operator)
+func TestLife(t *testing.T) { onEachFRR(t, life) }
+
+func life(t *testing.T, put installer) {
+	r := newRig(t, put, lab.Embedded, 2, operator)
 	r.until("the operator's session", func() (bool, any) {
 		s, err := r.Sessions(r.ctx, "rs2")
 		return err == nil && len(s) > 0 && s[0].State == plugins.StateEstablished, s
@@ -157,18 +159,20 @@ func TestLife(t *testing.T) {
 	if now := r.uptime(); now != up {
 		t.Errorf("the operator's session came up or went down: %v, was %v", now, up)
 	}
-	onDisk, err := os.ReadFile(filepath.Join(r.dir, "frr.conf"))
+	onDisk, err := os.ReadFile(r.frr.conf)
 	if err != nil || string(onDisk) != operator {
 		t.Errorf("frr.conf on disk: %v\n%s", err, cmp.Diff(operator, string(onDisk)))
 	}
-	if left, _ := filepath.Glob(filepath.Join(r.Dir(), "state", "*")); len(left) > 0 {
+	if left, _ := filepath.Glob(filepath.Join(r.state(), "*")); len(left) > 0 {
 		t.Errorf("left in the state folder: %v", left)
 	}
 }
 
 // TestOwnInstance makes a `router bgp` where there is none, and takes it away.
-func TestOwnInstance(t *testing.T) {
-	r := newRig(t, lab.Embedded, 1, "frr defaults traditional\nlog timestamp precision 3\n")
+func TestOwnInstance(t *testing.T) { onEachFRR(t, ownInstance) }
+
+func ownInstance(t *testing.T, put installer) {
+	r := newRig(t, put, lab.Embedded, 1, "frr defaults traditional\nlog timestamp precision 3\n")
 	r.b = r.newBackend(map[string]any{"resolve_via_default": true})
 	before := r.config()
 	want := r.speaker(announce(vipA, primary))
@@ -195,8 +199,10 @@ func TestOwnInstance(t *testing.T) {
 }
 
 // TestForeign: what the operator has is refused, and the rest is done.
-func TestForeign(t *testing.T) {
-	r := newRig(t, lab.Embedded, 2, strings.Replace(operator, "  network 10.1", "  network "+vipA+"\n  network 10.1", 1))
+func TestForeign(t *testing.T) { onEachFRR(t, foreign) }
+
+func foreign(t *testing.T, put installer) {
+	r := newRig(t, put, lab.Embedded, 2, strings.Replace(operator, "  network 10.1", "  network "+vipA+"\n  network 10.1", 1))
 	before := r.config()
 	err := r.b.Apply(r.ctx, r.speaker(announce(vipA, primary), announce(vipB, primary)))
 	for _, part := range []string{"peer rs2: FRR has a neighbor 2600:3c0f:4:34::2 already", "announcement " + vipA + ": FRR has `network " + vipA + "` already"} {
@@ -218,8 +224,11 @@ func TestForeign(t *testing.T) {
 
 // TestRestart kills bgpd, and then zebra and staticd: what they lost is told at
 // once, and comes back when they do.
-func TestRestart(t *testing.T) {
-	r := newRig(t, lab.Embedded, 2, operator)
+func TestRestart(t *testing.T) { onEachFRR(t, restart) }
+
+func restart(t *testing.T, put installer) {
+	r := newRig(t, put, lab.Embedded, 2, operator)
+	before := r.config()
 	changes := make(chan plugins.Change, 1000)
 	go r.b.Watch(r.ctx, func(c plugins.Change) { changes <- c })
 	lost := func(why string) time.Time {
@@ -258,10 +267,18 @@ func TestRestart(t *testing.T) {
 	r.route("rs1", vipA, withRole(primary))
 	r.route("rs1", vipB, withRole(primary))
 
-	r.running["staticd"].Signal(syscall.SIGKILL)
-	lost("staticd has ended")
-	r.startDaemon("staticd")
-	lost("staticd was restarted")
-	r.apply(want)
-	r.until("all announced", func() (bool, any) { s := r.told(); return strings.Contains(s, vipA+" "+vipB), s })
+	for _, name := range []string{staticd, "zebra"} {
+		r.running[name].Kill(r.ctx)
+		lost(name + " has ended")
+		r.startDaemon(name)
+		r.boot()
+		lost(name + " was restarted")
+		r.apply(want)
+		r.until("all announced", func() (bool, any) { s := r.told(); return strings.Contains(s, vipA+" "+vipB), s })
+		r.route("rs1", vipB, withRole(primary))
+	}
+	r.apply(plugins.Speaker{})
+	if d := cmp.Diff(before, r.config()); d != "" {
+		t.Errorf("traces of ours:\n%s", d)
+	}
 }

@@ -20,6 +20,7 @@ type neighbor struct {
 	ResetCause string `json:"lastResetDueTo"`
 	// Of the last NOTIFICATION, if that was the cause.
 	Reason   string `json:"lastNotificationReason"`
+	Text     string `json:"lastShutdownDescription"` // RFC 9003
 	Admin    bool   `json:"adminShutDown"`
 	Messages struct {
 		Queued int `json:"depthOutq"`

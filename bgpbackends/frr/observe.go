@@ -65,6 +65,10 @@ func (b *Backend) look(ctx context.Context, d *daemon, p plugins.Peer, held *spe
 	if err != nil {
 		return s, err
 	}
+	var resetAt time.Time
+	if n != nil && n.ResetMsec > 0 {
+		resetAt = now.Add(-time.Duration(n.ResetMsec) * time.Millisecond).Truncate(time.Second)
+	}
 	if n == nil {
 		s.Since = b.clock.since(p.Addr, s.State, now)
 		s.LastError, s.ErrorAt = "FRR has no such neighbor any more", s.Since
@@ -73,9 +77,9 @@ func (b *Backend) look(ctx context.Context, d *daemon, p plugins.Peer, held *spe
 	s.State = n.state()
 	if s.State != plugins.StateEstablished {
 		s.Since = b.clock.since(p.Addr, s.State, now)
-		s.LastError, s.ErrorAt = n.why(p), s.Since
-		if n.ResetMsec > 0 {
-			s.ErrorAt = now.Add(-time.Duration(n.ResetMsec) * time.Millisecond).Truncate(time.Second)
+		s.LastError, s.ErrorAt = n.why(p, held.asn), s.Since
+		if !resetAt.IsZero() {
+			s.ErrorAt = resetAt
 		}
 		return s, nil
 	}
@@ -93,6 +97,8 @@ func (b *Backend) look(ctx context.Context, d *daemon, p plugins.Peer, held *spe
 	slices.SortFunc(s.Announced, netip.Prefix.Compare)
 	if s.LastError, err = d.unsent(ctx, n, p, held, s.Announced); s.LastError != "" {
 		s.ErrorAt = s.Since
+	} else if s.LastError = n.ended(); s.LastError != "" {
+		s.ErrorAt = resetAt
 	}
 	return s, err
 }

@@ -15,12 +15,14 @@ import (
 )
 
 // TestOptions: each option of the contract, as the peers see it.
-func TestOptions(t *testing.T) {
+func TestOptions(t *testing.T) { onEachFRR(t, options) }
+
+func options(t *testing.T, put installer) {
 	o := lab.Linode(4, 3)
 	o.Peers[0].Password = "pass!wo#rd"
 	o.Peers[1].TTL, o.Peers[1].TTLSecurity = 0, 2 // a router is between
 	o.Peers[2].Password = "another"
-	r := newRigWith(t, o, strings.Replace(operator, "2600:3c0f:4:34::2", "2600:3c0f:4:34::9", -1))
+	r := newRigWith(t, put, o, strings.Replace(operator, "2600:3c0f:4:34::2", "2600:3c0f:4:34::9", -1))
 	before := r.config()
 
 	number := func(n uint32) *uint32 { return &n }
@@ -75,8 +77,10 @@ func TestOptions(t *testing.T) {
 
 // TestResolveViaDefault: the setting that a Linode host needs is named where it
 // is missing, set on request, and put back.
-func TestResolveViaDefault(t *testing.T) {
-	r := newRig(t, lab.Embedded, 1, strings.NewReplacer("ip nht resolve-via-default\n", "", "ipv6 nht resolve-via-default\n", "").Replace(operator))
+func TestResolveViaDefault(t *testing.T) { onEachFRR(t, resolveViaDefault) }
+
+func resolveViaDefault(t *testing.T, put installer) {
+	r := newRig(t, put, lab.Embedded, 1, strings.NewReplacer("ip nht", "no ip nht", "ipv6 nht", "no ipv6 nht").Replace(operator))
 	before := r.config()
 	want := r.speaker(announce(vipA, primary))
 	r.apply(want)
@@ -87,13 +91,20 @@ func TestResolveViaDefault(t *testing.T) {
 	r.b = r.newBackend(map[string]any{"resolve_via_default": true})
 	r.apply(want)
 	r.route("rs1", vipA, withRole(primary))
-	if c := r.config(); !strings.Contains(c, "\n"+resolve6+"\n") || strings.Contains(c, "\n"+resolve4+"\n") {
-		t.Errorf("want the line for IPv6, the peers' family, alone:\n%s", c)
+	// What is the default, which it is since FRR 9, is not printed.
+	set := func(line string) bool {
+		if no := "\nno " + line + "\n"; strings.Contains(before, no) {
+			return !strings.Contains(r.config(), no)
+		}
+		return strings.Contains(r.config(), "\n"+line+"\n")
+	}
+	if !set(resolve6) || set(resolve4) {
+		t.Errorf("want the line for IPv6, the peers' family, alone:\n%s", r.config())
 	}
 	r.b = r.newBackend(nil) // no longer asked for
 	r.apply(want)
-	if c := r.config(); strings.Contains(c, resolve6) {
-		t.Errorf("still there:\n%s", c)
+	if set(resolve6) {
+		t.Errorf("still set:\n%s", r.config())
 	}
 	r.apply(plugins.Speaker{})
 	if d := cmp.Diff(before, r.config()); d != "" {

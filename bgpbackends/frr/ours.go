@@ -51,9 +51,7 @@ func (p piece) addOthers(c *config, t *theirs) {
 		words := strings.Fields(s.head)
 		switch {
 		case len(words) == 4 && words[0] == "route-map" && strings.HasPrefix(words[1], prefix):
-			if _, known := p.maps[words[1]]; !known {
-				p.maps[words[1]] = nil // there, but not where it counts
-			}
+			p.strays[words[1]] = true
 		case len(words) > 3 && (words[0] == "ip" || words[0] == "ipv6") && words[1] == "route":
 			readStatic(p, t, words)
 		case s.head == "bfd":
@@ -142,6 +140,9 @@ func (p piece) addNeighbor(name string, s statement) {
 	switch addr, err := netip.ParseAddr(name); {
 	case err == nil:
 		p.peers[addr] = append(p.peers[addr], s)
+		if bfd := (statement{"", "bfd"}); strings.HasPrefix(s.text, "bfd profile ") && !slices.Contains(p.peers[addr], bfd) {
+			p.peers[addr] = append(p.peers[addr], bfd) // FRR 7.5 does not print both
+		}
 	case name == madeGroup:
 	case s.text == "peer-group":
 		p.groups[name] = append(p.groups[name], statement{})

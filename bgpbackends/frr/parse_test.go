@@ -107,7 +107,7 @@ func FuzzAnswers(f *testing.F) {
 	f.Fuzz(func(t *testing.T, answer []byte) {
 		if n, err := parseNeighbor(answer, netip.MustParseAddr("fd00::1")); err == nil && n != nil {
 			n.state()
-			n.why(examplePeer("rs1", "fd00::1", 65000))
+			n.why(examplePeer("rs1", "fd00::1", 65000), 65001)
 		}
 		parseSummary(answer)
 		parseAdvertised(answer)

@@ -25,7 +25,8 @@ type piece struct {
 	routerID string // of one that we have made
 
 	profiles map[string][]string // BFD profiles, their lines
-	maps     map[string][]entry  // route-maps
+	maps     map[string][]entry  // route-maps of bgpd
+	strays   map[string]bool     // route-maps that another daemon has too, from frr.conf
 	groups   map[string][]statement
 	peers    map[netip.Addr][]statement
 	networks map[netip.Prefix]string // and their route-map
@@ -44,6 +45,7 @@ func newPiece() piece {
 	return piece{
 		profiles: map[string][]string{},
 		maps:     map[string][]entry{},
+		strays:   map[string]bool{},
 		groups:   map[string][]statement{},
 		peers:    map[netip.Addr][]statement{},
 		networks: map[netip.Prefix]string{},

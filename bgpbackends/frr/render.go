@@ -36,7 +36,8 @@ func render(want speaker, have piece, t theirs) piece {
 	for _, peer := range want.peers {
 		group := peerPrefix + strconv.FormatUint(uint64(peer.ASN), 10)
 		p.groups[group] = groupLines(peer.ASN)
-		p.peers[peer.Addr] = peerLines(peer, group)
+		hop4 := slices.ContainsFunc(want.routes, func(a plugins.Announcement) bool { return told(a, peer.Name) && a.NextHop.Is4() })
+		p.peers[peer.Addr] = peerLines(peer, group, hop4)
 		p.maps[outPrefix+peer.Name] = outMap(want, peer, have.maps[outPrefix+peer.Name])
 		if peer.BFD != nil {
 			p.profiles[profileName(*peer.BFD)] = profileLines(*peer.BFD)
@@ -71,8 +72,9 @@ func groupLines(asn uint32) []statement {
 }
 
 // peerLines are what stands after `neighbor ADDRESS`. The first one makes the
-// neighbor, and marks it as ours; its group has both policies by then.
-func peerLines(p plugins.Peer, group string) []statement {
+// neighbor, and marks it as ours; its group has both policies by then. hop4: it
+// is told an IPv4 next hop, in place of which FRR sends an IPv6 one where it may.
+func peerLines(p plugins.Peer, group string, hop4 bool) []statement {
 	lines := []statement{{"", "peer-group " + group}}
 	add := func(format string, args ...any) { lines = append(lines, statement{"", fmt.Sprintf(format, args...)}) }
 	add("description %s", p.Name)
@@ -103,7 +105,7 @@ func peerLines(p plugins.Peer, group string) []statement {
 	// FRR offers graceful restart, as a helper, to all. A peer that keeps our
 	// routes while this host is dead would not fail over.
 	add("graceful-restart-disable")
-	if p.Addr.Is6() {
+	if p.Addr.Is6() && !hop4 {
 		add("capability extended-nexthop") // RFC 8950
 	}
 	for _, f := range families {

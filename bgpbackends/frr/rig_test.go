@@ -7,10 +7,8 @@ import (
 	"net/netip"
 	"os"
 	"os/exec"
-	"os/user"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -35,12 +33,12 @@ const (
 
 // rig is a lab whose host a runs FRR with an operator's configuration.
 type rig struct {
-	*testing.T
+	testing.TB
 	*lab.Lab
 	ctx     context.Context
 	b       *Backend
 	options lab.Options
-	dir     string // FRR's on host a
+	frr     install // on host a
 	running map[string]*lab.Process
 }
 
@@ -48,20 +46,17 @@ var rigs atomic.Int32
 
 // newRig brings up a lab with n route servers of a kind, and FRR on host a,
 // configured by operator.
-func newRig(t *testing.T, kind lab.Kind, n int, operator string) *rig {
+func newRig(t testing.TB, put installer, kind lab.Kind, n int, operator string) *rig {
 	t.Helper()
 	o := lab.Linode(4, n)
 	o.RouteServers = kind
-	return newRigWith(t, o, operator)
+	return newRigWith(t, put, o, operator)
 }
 
-func newRigWith(t *testing.T, o lab.Options, operator string) *rig {
+func newRigWith(t testing.TB, put installer, o lab.Options, operator string) *rig {
 	t.Helper()
 	if os.Geteuid() != 0 {
 		t.Skip("needs root: the lab makes network namespaces")
-	}
-	if _, err := os.Stat(daemonDir + "bgpd"); err != nil {
-		t.Skipf("needs FRR: %v", err)
 	}
 	dir, err := os.MkdirTemp("", "frr") // FRR's own user must be able to enter it
 	if err != nil {
@@ -73,7 +68,7 @@ func newRigWith(t *testing.T, o lab.Options, operator string) *rig {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 100*time.Second)
 	t.Cleanup(cancel)
-	r := &rig{T: t, ctx: ctx, options: o, running: map[string]*lab.Process{}}
+	r := &rig{TB: t, ctx: ctx, options: o, running: map[string]*lab.Process{}}
 	r.options.Dir = filepath.Join(dir, "lab")
 	r.options.Name = fmt.Sprintf("fb%d-%d", os.Getpid(), rigs.Add(1))
 	if r.Lab, err = lab.New(r.options); err != nil {
@@ -82,6 +77,9 @@ func newRigWith(t *testing.T, o lab.Options, operator string) *rig {
 	t.Cleanup(func() {
 		if t.Failed() {
 			t.Logf("running configuration:\n%s", mask(r.config()))
+			for name, p := range r.running {
+				t.Logf("the log of %s:\n%s", name, p.Tail(20))
+			}
 		}
 		if err := r.Down(); err != nil {
 			t.Errorf("Down: %v", err)
@@ -93,7 +91,7 @@ func newRigWith(t *testing.T, o lab.Options, operator string) *rig {
 	for _, a := range []string{vipA, addB} {
 		r.onHost("ip", "address", "add", a, "dev", "lo")
 	}
-	r.dir = filepath.Join(r.Dir(), "frr")
+	r.frr = put(ctx, t, filepath.Join(r.Dir(), "frr"))
 	r.startFRR(operator)
 	r.b = r.newBackend(nil)
 	return r
@@ -103,7 +101,7 @@ func newRigWith(t *testing.T, o lab.Options, operator string) *rig {
 func (r *rig) newBackend(settings map[string]any) *Backend {
 	r.Helper()
 	b := New(slog.New(slog.NewTextHandler(r.Output(), nil)))
-	c := plugins.Config{StateDir: filepath.Join(r.Dir(), "state"), Settings: map[string]any{"vty_socket": r.dir}}
+	c := plugins.Config{StateDir: r.state(), Settings: map[string]any{"vty_socket": r.frr.sockets, "vtysh": r.frr.vtysh[0]}}
 	for k, v := range settings {
 		c.Settings[k] = v
 	}
@@ -116,8 +114,11 @@ func (r *rig) newBackend(settings map[string]any) *Backend {
 	return b
 }
 
+// state is the backend's folder; FRR must see it.
+func (r *rig) state() string { return filepath.Join(r.frr.dir, "state") }
+
 // Output is the test's, not the lab's.
-func (r *rig) Output() interface{ Write([]byte) (int, error) } { return r.T.Output() }
+func (r *rig) Output() interface{ Write([]byte) (int, error) } { return r.TB.Output() }
 
 func (r *rig) onHost(argv ...string) string {
 	r.Helper()
@@ -132,24 +133,10 @@ func (r *rig) onHost(argv ...string) string {
 // configuration, which vtysh then gives them.
 func (r *rig) startFRR(operator string) {
 	r.Helper()
-	frr, err := user.Lookup("frr")
-	if err != nil {
-		r.Skip(err)
-	}
-	uid, _ := strconv.Atoi(frr.Uid)
-	gid, _ := strconv.Atoi(frr.Gid)
-	if err := os.MkdirAll(r.dir, 0o755); err != nil {
+	if err := os.WriteFile(r.frr.conf, []byte(operator), 0o644); err != nil {
 		r.Fatal(err)
 	}
-	for name, text := range map[string]string{"frr.conf": operator, "vtysh.conf": "", "empty.conf": ""} {
-		if err := os.WriteFile(filepath.Join(r.dir, name), []byte(text), 0o644); err != nil {
-			r.Fatal(err)
-		}
-	}
-	if err := os.Chown(r.dir, uid, gid); err != nil {
-		r.Fatal(err)
-	}
-	for _, name := range []string{"zebra", "staticd", "bfdd", "bgpd"} {
+	for _, name := range r.frr.daemons {
 		r.startDaemon(name)
 	}
 	r.boot()
@@ -157,38 +144,44 @@ func (r *rig) startFRR(operator string) {
 
 func (r *rig) startDaemon(name string) {
 	r.Helper()
-	in := func(file string) string { return filepath.Join(r.dir, file) }
-	p, err := r.Start(lab.HostA, "a-"+name, []string{daemonDir + name, "-f", in("empty.conf"), "-i", in(name + ".pid"),
-		"-z", in("zserv.api"), "--vty_socket", r.dir, "-A", "127.0.0.1", "-P", "0", "--log", "stdout"})
+	r.running[name] = r.launch(lab.HostA, r.frr, name)
+}
+
+// launch starts a daemon of an install on a node.
+func (r *rig) launch(node string, in install, name string) *lab.Process {
+	r.Helper()
+	p, err := r.Start(node, node+"-"+name, in.command(name))
 	if err != nil {
 		r.Fatal(err)
 	}
-	r.running[name] = p
 	r.until(name+" to listen", func() (bool, any) {
-		d, err := dial(r.ctx, in(name+".vty"))
+		d, err := dial(r.ctx, filepath.Join(in.sockets, name+".vty"))
 		if err == nil {
 			d.close()
 		}
 		return err == nil, err
 	})
+	return p
 }
 
 // boot gives the daemons the operator's frr.conf.
 func (r *rig) boot() {
 	r.Helper()
-	if out, err := exec.Command(defaultVTYSH, "--vty_socket", r.dir, "--config_dir", r.dir, "-b").CombinedOutput(); err != nil {
+	if out, err := r.shell("-b").CombinedOutput(); err != nil {
 		r.Fatalf("vtysh -b: %v: %s", err, out)
 	}
 }
 
+func (r *rig) shell(args ...string) *exec.Cmd { return r.frr.shell(args...) }
+
 // vtysh runs one command on host a's FRR.
 func (r *rig) vtysh(commands ...string) string {
 	r.Helper()
-	args := []string{"--vty_socket", r.dir, "--config_dir", r.dir}
+	var args []string
 	for _, c := range commands {
 		args = append(args, "-c", c)
 	}
-	out, err := exec.Command(defaultVTYSH, args...).Output()
+	out, err := r.shell(args...).Output()
 	if err != nil {
 		r.Fatalf("vtysh %q: %v: %s", commands, err, out)
 	}

@@ -32,40 +32,33 @@ type vtysh struct {
 	dir     string // private; scripts lie there while they run
 }
 
-// check has FRR's own parser read a script; nothing is changed.
-func (v vtysh) check(ctx context.Context, script string) error {
-	return v.file(ctx, script, "-C", "-f")
-}
-
-// execute runs a script. FRR has no transactions: after an error the lines
-// before and after it are in force.
-func (v vtysh) execute(ctx context.Context, script string) error {
-	return v.file(ctx, script, "-f")
-}
-
-// file hands a script over in a file that nobody else can read: it may hold
-// passwords, which must not stand in an argument list.
-func (v vtysh) file(ctx context.Context, script string, options ...string) error {
-	f, err := os.CreateTemp(v.dir, scriptPattern) // 0600
+// check has FRR's own parser read a script, without its passwords; nothing is
+// changed.
+func (v vtysh) check(ctx context.Context, s script) error {
+	f, err := os.CreateTemp(v.dir, scriptPattern)
 	if err != nil {
 		return fmt.Errorf("a file for vtysh: %w", err)
 	}
 	defer os.Remove(f.Name())
-	_, err = f.WriteString(script)
+	_, err = f.WriteString(mask(s.String()))
 	if err := errors.Join(err, f.Close()); err != nil {
 		return fmt.Errorf("a file for vtysh: %w", err)
 	}
-	out, complaints, err := v.run(ctx, append(options, f.Name())...)
-	// Errors come on either output, with exit code 0 at times; what bgpd has
-	// to say besides comes on stdout, without a mark.
-	said := out + complaints
-	if err == nil && (complaints != "" || complaint.MatchString(out)) {
-		err = errors.New("vtysh complains")
+	return v.run(ctx, "-C", "-f", f.Name())
+}
+
+// execute has each daemon given the lines that are its own, up to the first
+// one that is refused. They must hold no secrets, since arguments are seen by all.
+//
+// It is not `vtysh -f`, which tells the daemons that they read their
+// configuration: bgpd then starts no session with a new neighbor for another
+// second, or for as long as `bgp route-map delay-timer` has to run.
+func (v vtysh) execute(ctx context.Context, s script) error {
+	args := []string{"-c", "configure terminal"}
+	for _, l := range s.lines() {
+		args = append(args, "-c", l)
 	}
-	if err != nil {
-		return v.explain(said, err)
-	}
-	return nil
+	return v.run(ctx, args...)
 }
 
 // sweep removes what a process that was killed left behind.
@@ -77,24 +70,33 @@ func (v vtysh) sweep() error {
 	return err
 }
 
-func (v vtysh) run(ctx context.Context, args ...string) (stdout, stderr string, err error) {
-	out, complaints := limited{left: maxOutput}, limited{left: maxOutput}
+// run runs vtysh, which has nothing to say if all is well.
+func (v vtysh) run(ctx context.Context, args ...string) error {
+	var said limited
+	said.left = maxOutput
 	cmd := exec.CommandContext(ctx, v.program, append(v.args[:len(v.args):len(v.args)], args...)...)
-	cmd.Stdout, cmd.Stderr, cmd.WaitDelay = &out, &complaints, killDelay
+	cmd.Stdout, cmd.Stderr, cmd.WaitDelay = &said, &said, killDelay
 	// Nothing of our environment: VTYSH_PAGER, even if empty, sends the output elsewhere.
 	cmd.Env = []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C"}
-	err = cmd.Run()
+	err := cmd.Run()
 	if ctx.Err() != nil {
 		err = ctx.Err()
 	}
-	return out.String(), noise.ReplaceAllString(complaints.String(), ""), err
+	text := noise.ReplaceAllString(said.String(), "")
+	if err == nil && complaint.MatchString(text) { // with exit code 0 at times
+		err = errors.New("vtysh complains")
+	}
+	if err != nil {
+		return v.explain(text, err)
+	}
+	return nil
 }
 
 // noise is what vtysh says when it has no configuration of its own, which is usual.
 var noise = regexp.MustCompile(`(?m)^% Can't open configuration file .*\n?`)
 
-// complaint is how FRR begins a line about an error.
-var complaint = regexp.MustCompile(`(?m)^(%|line \d+:)`)
+// complaint is how FRR begins a line about an error, or vtysh one about a daemon.
+var complaint = regexp.MustCompile(`(?m)^(%|line \d+:|\S+ is not running)`)
 
 // limited keeps what fits, and fails for the rest.
 type limited struct {

@@ -79,7 +79,7 @@ func (d *daemon) run(ctx context.Context, command string) ([]byte, error) {
 		text, code, done := endOfAnswer(answer)
 		switch {
 		case done && code != 0:
-			return nil, fmt.Errorf("%w %q: %s", errRefused, command, mask(string(bytes.TrimSpace(text))))
+			return nil, fmt.Errorf("%w %q: %s", errRefused, mask(command), mask(string(bytes.TrimSpace(text))))
 		case done:
 			return text, nil
 		case err != nil:
