@@ -5,6 +5,7 @@ import (
 	"log/slog"
 
 	"github.com/stentor-net/stentor/netbackends/ifupdown"
+	"github.com/stentor-net/stentor/netbackends/internal/detect"
 	"github.com/stentor-net/stentor/netbackends/iproute"
 	"github.com/stentor-net/stentor/netbackends/netplan"
 	"github.com/stentor-net/stentor/netbackends/networkd"
@@ -14,11 +15,12 @@ import (
 
 // Builtin gives one of each, not configured yet.
 func Builtin(log *slog.Logger) []plugins.NetBackend {
+	glance := &detect.Glance{}
 	return []plugins.NetBackend{
-		netplan.New(log),
-		networkd.New(log),
-		networkmanager.New(log),
-		ifupdown.New(log),
-		iproute.New(log),
+		netplan.New(log, glance),
+		networkd.New(log, glance),
+		networkmanager.New(log, glance),
+		ifupdown.New(log, glance),
+		iproute.New(log, glance),
 	}
 }

@@ -78,3 +78,23 @@ func trapCheckpoint(r *rig) {
 	r.do("stentor apply & apply=$!; sleep 1; " + call + "CheckpointDestroy o " + checkpoint + "; wait $apply")
 	r.holds(api, dns)
 }
+
+// trapProfileDown: an address in a profile of somebody's is not doubled while
+// that is down, and adopted once it is up.
+func trapProfileDown(r *rig) {
+	// A VXLAN, which every kernel has, stands for the guide's dummy device.
+	r.do("nmcli connection add type vxlan con-name guide ifname guide0 id 7 remote 192.0.2.1 autoconnect no " +
+		"ipv4.method manual ipv4.addresses " + web + "/32 ipv6.method disabled")
+	r.config(web)
+	r.quiet(func() { r.fails(3, "nmcli connection up", "stentor apply") })
+	r.holds()
+	r.do("nmcli connection up guide")
+	r.settled(web)
+	r.stentor(0, "apply")
+	r.holds(web)
+	r.do("! nmcli connection show stentor")
+	r.config()
+	r.stentor(0, "apply")
+	r.holds(web)
+	r.do("nmcli connection delete guide")
+}

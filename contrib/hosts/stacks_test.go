@@ -2,14 +2,22 @@ package hosts_test
 
 import (
 	"context"
+	"errors"
+	"flag"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/stentor-net/stentor/contrib/hosts"
 )
@@ -87,9 +95,17 @@ func selected(t testing.TB) []stack {
 	return some
 }
 
+// named tells that $STENTOR_TEST_HOSTS names single stacks: somebody waits for
+// these, and for all that can be said of them.
+func named() bool { return strings.Contains(os.Getenv("STENTOR_TEST_HOSTS"), "/") }
+
 // onEach boots each of the selected hosts and runs f on it.
 func onEach(t *testing.T, f func(t *testing.T, r *rig)) {
-	for _, s := range selected(t) {
+	on(t, selected(t), f)
+}
+
+func on(t *testing.T, stacks []stack, f func(t *testing.T, r *rig)) {
+	for _, s := range stacks {
 		t.Run(s.String(), func(t *testing.T) {
 			t.Parallel()
 			f(t, newRig(t, s))
@@ -113,13 +129,76 @@ var binaries = sync.OnceValue(func() error {
 func TestMain(m *testing.M) { os.Exit(run(m)) }
 
 func run(m *testing.M) int {
-	var err error
-	if binDir, err = os.MkdirTemp("", "stentor-test-hosts"); err != nil {
+	lock, err := makeBinDir()
+	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
+	defer lock.Close()
 	defer os.RemoveAll(binDir)
+	if err := crowd(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
 	return m.Run()
+}
+
+// crowd has three hosts live at a time for each processor, unless -parallel
+// says otherwise: they wait more than they work.
+func crowd() error {
+	flag.Parse()
+	asked := false
+	flag.Visit(func(f *flag.Flag) { asked = asked || f.Name == "test.parallel" })
+	if asked {
+		return nil
+	}
+	return flag.Set("test.parallel", strconv.Itoa(3*runtime.GOMAXPROCS(0)))
+}
+
+// makeBinDir makes binDir and locks it for as long as this process lives, and
+// clears away those of processes that were killed.
+func makeBinDir() (lock *os.File, err error) {
+	const prefix = "stentor-hosts-bin-"
+	old, err := filepath.Glob(filepath.Join(os.TempDir(), prefix+"*"))
+	if err != nil {
+		return nil, err
+	}
+	for _, dir := range old {
+		lock, st, err := locked(dir)
+		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.EWOULDBLOCK) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		if time.Since(st.ModTime()) > time.Minute { // else it may be about to be locked
+			err = os.RemoveAll(dir)
+		}
+		if err := errors.Join(err, lock.Close()); err != nil {
+			return nil, err
+		}
+	}
+	if binDir, err = os.MkdirTemp("", prefix); err != nil {
+		return nil, err
+	}
+	lock, _, err = locked(binDir)
+	return lock, err
+}
+
+func locked(dir string) (*os.File, fs.FileInfo, error) {
+	f, err := os.Open(dir)
+	if err != nil {
+		return nil, nil, err
+	}
+	st, err := f.Stat()
+	if err == nil {
+		err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+	}
+	if err != nil {
+		f.Close()
+		return nil, nil, err
+	}
+	return f, st, nil
 }
 
 // install puts a program of ours on the host.

@@ -45,12 +45,19 @@ func TestWrites(t *testing.T) {
 	if runtime.GOARCH != "amd64" {
 		t.Skip("cutoff knows the registers of amd64 alone")
 	}
-	onEach(t, func(t *testing.T, r *rig) {
+	some := selected(t)
+	switch {
+	case everything(): // a backend writes the same on each release
+		some = slices.DeleteFunc(some, func(s stack) bool { return !s.core || s.profile == hosts.NetplanNM })
+	case !named():
+		some = slices.DeleteFunc(some, func(s stack) bool { return s.profile != hosts.Netplan && s.profile != hosts.NM })
+	}
+	on(t, some, func(t *testing.T, r *rig) {
 		if err := cutoffBinary(); err != nil {
 			t.Fatal(err)
 		}
 		install(t, r.host, "cutoff")
-		w := &writes{states: map[string]hostState{}, thorough: os.Getenv("STENTOR_TEST_HOSTS") != ""}
+		w := &writes{states: map[string]hostState{}, thorough: named()}
 		for _, tr := range []struct {
 			name     string
 			from, to []string
@@ -58,7 +65,7 @@ func TestWrites(t *testing.T) {
 			for _, f := range faults {
 				r.step(t, tr.name+", "+f.name, func(r *rig) { w.every(r, f, tr.from, tr.to) })
 			}
-			if !w.thorough {
+			if !everything() && !named() {
 				return
 			}
 		}
@@ -93,10 +100,6 @@ func (r *rig) state() hostState {
 			// The rest of a write that was cut off. There is one name for each
 			// file, so the next write takes it over.
 			case strings.HasPrefix(base, ".") && strings.HasSuffix(base, ".tmp"):
-				continue
-			// The ledger calls an address ours before it is added, so after a crash
-			// it may name more than the host has. With the last VIP it goes.
-			case base == "addresses.json" && len(s.Shared) > 0:
 				continue
 			}
 			s.Files[name] = f.File
@@ -150,11 +153,12 @@ func (r *rig) cutoff(flag string, n int, addrs []string) hosts.Result {
 }
 
 // failed expects that an apply which could not write says why, and that the host
-// has all of the old addresses or of the new ones, and never some of each.
+// has all of the old addresses or of the new ones, and never some of each. One
+// that fails has the old ones, or says that it could not go back to them.
 func (w *writes) failed(r *rig, f fault, where string, res hosts.Result, from, to []string) {
 	r.t.Helper()
 	now := r.shared()
-	done := slices.Equal(now, w.states[key(to)].Shared)
+	done := slices.Equal(now, w.states[key(to)].Shared) && (res.Code == 0 || strings.Contains(res.Stderr, "could not all be taken back"))
 	undone := slices.Equal(now, w.states[key(from)].Shared) && res.Code != 0
 	if !done && !undone || res.Code != 0 && !strings.Contains(res.Stderr, f.say) {
 		r.t.Errorf("%s: the host holds %q: %s", where, now, res)

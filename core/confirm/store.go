@@ -28,12 +28,14 @@ func (s Store) Trial() (*Trial, error) {
 
 // Save makes t the trial; nil ends it.
 func (s Store) Save(t *Trial) error {
-	err := statefile.Write(s.trial(), t)
 	if t == nil {
-		err = remove(s.trial())
+		if err := remove(s.trial()); err != nil {
+			return fmt.Errorf("end the trial: %w", err)
+		}
+		return nil
 	}
-	if err != nil {
-		return fmt.Errorf("keep the config on trial: %w", err)
+	if err := statefile.Write(s.trial(), t); err != nil {
+		return fmt.Errorf("put the config on trial: %w", err)
 	}
 	return nil
 }
@@ -59,6 +61,18 @@ func (s Store) SetLastGood(files []config.File) error {
 	return nil
 }
 
+// ForgetGood is called before files come into force: from then on, until
+// SetLastGood has kept them, no config is known to come back to.
+func (s Store) ForgetGood(files []config.File) error {
+	if old, err := s.LastGood(); err == nil && (len(old) == 0 || Same(old, files)) {
+		return nil
+	}
+	if err := remove(s.lastGood()); err != nil {
+		return fmt.Errorf("forget the last good config: %w", err)
+	}
+	return nil
+}
+
 // Keep confirms t, which is the trial of s.
 func (s Store) Keep(t *Trial) error {
 	now, err := Now()
@@ -68,12 +82,14 @@ func (s Store) Keep(t *Trial) error {
 	if err := t.Confirmable(now); err != nil {
 		return err
 	}
-	good := s.SetLastGood(t.Tried)
+	if err := s.ForgetGood(t.Tried); err != nil {
+		return fmt.Errorf("not confirmed: %w", err)
+	}
 	if err := s.Save(nil); err != nil {
 		return err
 	}
-	if good != nil {
-		return fmt.Errorf("confirmed; but a later trial can't come back to this config: %w", good)
+	if err := s.SetLastGood(t.Tried); err != nil {
+		return fmt.Errorf("confirmed; but a later trial can't come back to this config: %w", err)
 	}
 	return nil
 }

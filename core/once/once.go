@@ -89,6 +89,7 @@ type applying struct {
 	network plugins.NetBackend
 	store   confirm.Store
 	earlier *confirm.Trial // what was there when we came
+	good    []config.File  // the last good config then
 }
 
 // clear deals with a trial that stands in the way.
@@ -126,33 +127,58 @@ func (a *applying) apply(ctx context.Context, want []plugins.VIP, changes bool) 
 	}
 	var trial *confirm.Trial
 	if a.Confirm > 0 {
-		if trial, err = a.begin(ctx, held); err != nil {
-			return nil, errors.Join(fmt.Errorf("nothing was changed: %w", err), a.store.Save(a.earlier))
-		}
+		trial, err = a.begin(ctx, held)
+	} else {
+		err = a.forget()
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("nothing was changed: %w", err), a.recall())
 	}
 	if changes {
 		if err := a.network.Apply(ctx, want); err != nil {
-			return nil, errors.Join(err, a.end(a.earlier))
+			return nil, errors.Join(err, a.recall())
 		}
 	}
 	if err := verify.Wait(ctx, before, change, look); err != nil {
-		return nil, errors.Join(a.back(ctx, held, err), a.end(a.earlier))
+		return nil, errors.Join(a.back(ctx, held, err), a.recall())
 	}
 	if trial == nil {
-		if err := a.store.SetLastGood(a.cfg.Texts()); err != nil {
-			a.Log.Warn("a later apply --confirm can't go back to this config, only to its addresses", "error", err)
-		}
-		return nil, a.store.Save(nil)
+		a.keepGood(a.cfg.Texts())
 	}
 	return trial, nil
 }
 
-// end puts the trial back that was there before, if ours took its place.
-func (a *applying) end(earlier *confirm.Trial) error {
-	if a.Confirm == 0 {
+// forget takes off the record what is true no more once this config is in
+// force for good. It comes before any change: later, on a disk that takes
+// nothing, neither this config nor the one before would be right.
+func (a *applying) forget() (err error) {
+	if a.good, err = a.store.LastGood(); err != nil {
+		a.good = nil // it can't be read, so it is gone anyhow
+	}
+	if err := a.store.ForgetGood(a.cfg.Texts()); err != nil || a.earlier == nil {
+		return err
+	}
+	return a.store.Save(nil)
+}
+
+// recall puts on record again what was there when we came.
+func (a *applying) recall() error {
+	if a.Confirm > 0 {
+		return a.store.Save(a.earlier)
+	}
+	if len(a.good) > 0 {
+		a.keepGood(a.good)
+	}
+	if a.earlier == nil {
 		return nil
 	}
-	return a.store.Save(earlier)
+	return a.store.Save(a.earlier)
+}
+
+func (a *applying) keepGood(files []config.File) {
+	if err := a.store.SetLastGood(files); err != nil {
+		a.Log.Warn("a later apply --confirm can't go back to the config that is in force now, only to its addresses", "error", err)
+	}
 }
 
 // back undoes what cost the host something.

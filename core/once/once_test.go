@@ -234,6 +234,82 @@ func TestLossIsUndone(t *testing.T) {
 	}
 }
 
+// TestRecords: a disk that takes nothing leaves the host all old, or all new with
+// no older config to come back to.
+func TestRecords(t *testing.T) {
+	good := func(b *bench) string {
+		t.Helper()
+		files, err := confirm.Store{Dir: b.opts.StateDir}.LastGood()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(files) == 0 {
+			return ""
+		}
+		return files[0].Text
+	}
+	block := func(b *bench, name string) { // a folder in a file's place
+		t.Helper()
+		path := filepath.Join(b.opts.StateDir, name)
+		if err := errors.Join(os.RemoveAll(path), os.MkdirAll(filepath.Join(path, "x"), 0o700)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Run("the old one stays", func(t *testing.T) {
+		b := newBench(t)
+		b.config(two)
+		block(b, "last-good.json")
+		if _, err := b.apply(0); err == nil || !strings.HasPrefix(err.Error(), "nothing was changed: forget the last good config: ") {
+			t.Errorf("%v", err)
+		}
+		b.expect("203.0.113.10")
+	})
+	t.Run("the new one can't be kept", func(t *testing.T) {
+		b := newBench(t)
+		b.config(two)
+		block(b, ".last-good.json.tmp")
+		var log strings.Builder
+		b.opts.Log = slog.New(slog.NewTextHandler(&log, nil))
+		if _, err := b.apply(0); err != nil || !strings.Contains(log.String(), "can't go back to the config that is in force now") {
+			t.Errorf("%v, log %q", err, log.String())
+		}
+		b.expect("203.0.113.10", "203.0.113.25")
+		if got := good(b); got != "" {
+			t.Errorf("the last good config is\n%s", got)
+		}
+	})
+	t.Run("put on record again", func(t *testing.T) {
+		b := newBench(t)
+		b.config(two)
+		if _, err := b.apply(time.Minute); err != nil {
+			t.Fatal(err)
+		}
+		b.expire()
+		b.stack.ns.Do(func() {
+			if err := RollBack(t.Context(), b.options()); err != nil {
+				t.Error(err)
+			}
+		})
+		b.stack.fails = errors.New("the stack is down")
+		if _, err := b.apply(0); !errors.Is(err, b.stack.fails) {
+			t.Errorf("%v", err)
+		}
+		if trial := b.trial(); trial == nil || trial.RolledBack.IsZero() {
+			t.Errorf("the trial that was rolled back is %+v", trial)
+		}
+		if got := good(b); got != one {
+			t.Errorf("the last good config is\n%s", got)
+		}
+		b.stack.fails = nil
+		if _, err := b.apply(0); err != nil {
+			t.Error(err)
+		}
+		if trial := b.trial(); trial != nil || good(b) != two {
+			t.Errorf("after all: trial %+v, last good\n%s", trial, good(b))
+		}
+	})
+}
+
 // TestTrial goes through the ends that a trial can have.
 func TestTrial(t *testing.T) {
 	b := newBench(t)

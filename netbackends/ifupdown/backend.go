@@ -9,15 +9,17 @@ import (
 
 	"github.com/stentor-net/stentor/netbackends/internal/detect"
 	"github.com/stentor-net/stentor/netbackends/internal/dropin"
+	"github.com/stentor-net/stentor/netbackends/internal/hostfile"
 	"github.com/stentor-net/stentor/plugins"
 )
 
 // Backend is a plugins.NetBackend.
 type Backend struct {
 	*dropin.Engine
-	log   *slog.Logger
-	root  string // empty is this host
-	stack *stack
+	log    *slog.Logger
+	glance *detect.Glance
+	root   string // empty is this host
+	stack  *stack
 }
 
 // settings is [backend.ifupdown].
@@ -27,8 +29,8 @@ type settings struct {
 	AddSourceLine bool `json:"add_source_line"`
 }
 
-// New makes a backend that Configure makes ready.
-func New(log *slog.Logger) *Backend { return &Backend{log: log} }
+// New makes a backend that Configure makes ready. glance is shared with others.
+func New(log *slog.Logger, glance *detect.Glance) *Backend { return &Backend{log: log, glance: glance} }
 
 // Info implements plugins.Backend.
 func (b *Backend) Info() plugins.Info {
@@ -49,7 +51,7 @@ func (b *Backend) Configure(_ context.Context, c plugins.Config) error {
 	if dir == "" {
 		dir = "/"
 	}
-	b.stack = &stack{dir: dir, files: os.DirFS(dir), addSource: set.AddSourceLine}
+	b.stack = &stack{dir: dir, files: os.DirFS(dir), scratch: hostfile.Scratch{Dir: c.StateDir}, addSource: set.AddSourceLine}
 	var err error
 	b.Engine, err = dropin.New(b.log, b.stack, c)
 	return err
@@ -57,7 +59,7 @@ func (b *Backend) Configure(_ context.Context, c plugins.Config) error {
 
 // Detect implements plugins.Backend.
 func (b *Backend) Detect(ctx context.Context) (plugins.Detection, error) {
-	view, err := detect.At(ctx, b.root)
+	view, err := b.glance.At(ctx, b.root)
 	if err != nil {
 		return plugins.Detection{}, err
 	}

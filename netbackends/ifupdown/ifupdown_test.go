@@ -15,6 +15,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/stentor-net/stentor/netbackends/internal/detect"
 	"github.com/stentor-net/stentor/netbackends/internal/hostfile"
 	"github.com/stentor-net/stentor/netbackends/internal/netfiles"
 	"github.com/stentor-net/stentor/plugins"
@@ -86,7 +87,7 @@ func TestReadLayout(t *testing.T) {
 
 func backend(t *testing.T, root string, add bool) *Backend {
 	t.Helper()
-	b := New(slog.New(slog.DiscardHandler))
+	b := New(slog.New(slog.DiscardHandler), &detect.Glance{})
 	c := plugins.Config{StateDir: t.TempDir(), Root: root, Settings: map[string]any{"add_source_line": add}}
 	if err := b.Configure(context.Background(), c); err != nil {
 		t.Fatal(err)

@@ -29,6 +29,7 @@ const (
 type stack struct {
 	dir       string // the root folder
 	files     fs.FS  // what is in it
+	scratch   hostfile.Scratch
 	addSource bool
 }
 
@@ -97,16 +98,13 @@ func (s *stack) Check(ctx context.Context, changes []*hostfile.Change) error {
 		if c.After.Path != own || !c.After.Exists {
 			continue
 		}
-		dir, err := os.MkdirTemp("", "stentor-ifupdown-")
-		if err != nil {
-			return err
-		}
-		defer os.RemoveAll(dir)
-		file := filepath.Join(dir, "interfaces")
-		if err := os.WriteFile(file, c.After.Body, 0o600); err != nil {
-			return err
-		}
-		err = understood(ctx, c.After.Body, "ifquery", "-i", file, "lo")
+		err := s.scratch.Use(ctx, func(dir string) error {
+			file := filepath.Join(dir, "interfaces")
+			if err := os.WriteFile(file, c.After.Body, 0o600); err != nil {
+				return err
+			}
+			return understood(ctx, c.After.Body, "ifquery", "-i", file, "lo")
+		})
 		if errors.Is(err, exec.ErrNotFound) && s.dir != "/" {
 			return nil // an image is built where ifupdown may be missing
 		}

@@ -16,12 +16,13 @@ import (
 // Backend is a plugins.NetBackend. Nothing is kept in files but the ledger of
 // whose each address is.
 type Backend struct {
-	log  *slog.Logger
-	host *live.Host
+	log    *slog.Logger
+	glance *detect.Glance
+	host   *live.Host
 }
 
-// New makes a backend that Configure makes ready.
-func New(log *slog.Logger) *Backend { return &Backend{log: log} }
+// New makes a backend that Configure makes ready. glance is shared with others.
+func New(log *slog.Logger, glance *detect.Glance) *Backend { return &Backend{log: log, glance: glance} }
 
 // Info implements plugins.Backend.
 func (b *Backend) Info() plugins.Info {
@@ -49,7 +50,7 @@ func (b *Backend) Configure(_ context.Context, c plugins.Config) error {
 // that can keep addresses over a reboot goes before this one. Where a stack
 // without a backend runs, the choice is left to a person.
 func (b *Backend) Detect(ctx context.Context) (plugins.Detection, error) {
-	view, err := detect.Look(ctx)
+	view, err := b.glance.At(ctx, "")
 	if err != nil {
 		return plugins.Detection{}, err
 	}
@@ -109,7 +110,11 @@ func (b *Backend) Plan(ctx context.Context, want []plugins.VIP) (plugins.Plan, e
 	if err != nil {
 		return plugins.Plan{}, err
 	}
-	return plugins.Plan{Steps: c.Steps()}, nil
+	p := plugins.Plan{Steps: c.Steps()}
+	if len(p.Steps) == 0 && !s.Done(c) {
+		p.Steps = append(p.Steps, live.RecordStep())
+	}
+	return p, nil
 }
 
 // Apply implements plugins.NetBackend. It does all of it or nothing: when a

@@ -23,6 +23,8 @@ import (
 const (
 	web = "web 203.0.113.10 lo"
 	dns = "dns 2001:db8::10 lo"
+	// record is the step of a call that changes nothing but the ledger.
+	record = "change the record of whose each address is"
 )
 
 func TestApply(t *testing.T) {
@@ -62,13 +64,13 @@ func TestApply(t *testing.T) {
 			{want: []string{web}, plan: []string{"add address 203.0.113.10/32 on lo"}, host: []string{"203.0.113.10/32 lo"}},
 			{before: "address del 203.0.113.10/32 dev lo", want: []string{web},
 				plan: []string{"add address 203.0.113.10/32 on lo"}, host: []string{"203.0.113.10/32 lo"}},
-			{before: "address del 203.0.113.10/32 dev lo"},
+			{before: "address del 203.0.113.10/32 dev lo", plan: []string{record}},
 		}},
 		{"adopted, never removed", []call{
 			{before: "address add 203.0.113.10/32 dev lo", want: []string{web},
 				plan: []string{"adopt address 203.0.113.10/32 on lo"}, host: []string{"203.0.113.10/32 lo"}},
 			{want: []string{web}, host: []string{"203.0.113.10/32 lo"}},
-			{host: []string{"203.0.113.10/32 lo"}},
+			{plan: []string{record}, host: []string{"203.0.113.10/32 lo"}},
 		}},
 		{"adopted, then taken off: ours from now on", []call{
 			{before: "address add 203.0.113.10/32 dev lo", want: []string{web},
@@ -80,7 +82,7 @@ func TestApply(t *testing.T) {
 		{"a /64 on lo is used as it is", []call{
 			{before: "address add 2001:db8::10/64 dev lo", want: []string{dns},
 				plan: []string{"adopt address 2001:db8::10/64 on lo"}, host: []string{"2001:db8::10/64 lo"}},
-			{host: []string{"2001:db8::10/64 lo"}},
+			{plan: []string{record}, host: []string{"2001:db8::10/64 lo"}},
 		}},
 		{"on another link that is up", []call{
 			{before: "address add 203.0.113.10/24 dev eth0", want: []string{web},
@@ -365,7 +367,7 @@ func TestUnsupportedStack(t *testing.T) {
 }
 
 func TestNothingBelowAnotherRoot(t *testing.T) {
-	err := New(slog.New(slog.DiscardHandler)).Configure(context.Background(), plugins.Config{StateDir: t.TempDir(), Root: "/image"})
+	err := New(slog.New(slog.DiscardHandler), &detect.Glance{}).Configure(context.Background(), plugins.Config{StateDir: t.TempDir(), Root: "/image"})
 	if !errors.Is(err, plugins.ErrUnsupported) {
 		t.Errorf("error %v", err)
 	}

@@ -60,6 +60,31 @@ func with(base []string, more ...string) []string {
 	return all
 }
 
+// TestStaleRecord: what the ledger calls ours, and never came or is gone, is
+// forgotten before somebody else puts it there.
+func TestStaleRecord(t *testing.T) {
+	inside(t, "", func() {
+		dir := t.TempDir()
+		for at := 1; len(plan(t, newBackend(t, dir))) == 0; at++ { // until the ledger was saved
+			if !applyAndCrash(t, dir, at, "a 203.0.113.10 lo") {
+				t.Fatal("no crash left an entry in the ledger without its address")
+			}
+		}
+		if got := standing(t); len(got) > 0 {
+			t.Fatalf("too late a crash: %q", got)
+		}
+		apply(t, newBackend(t, dir))
+		if steps := plan(t, newBackend(t, dir)); len(steps) > 0 {
+			t.Errorf("still to do: %q", steps)
+		}
+		foreign(t, netlink.AddrAdd, "203.0.113.10/32 lo")
+		apply(t, newBackend(t, dir))
+		if d := cmp.Diff([]string{"203.0.113.10/32 lo"}, standing(t)); d != "" {
+			t.Errorf("somebody else's address (-want +got):\n%s", d)
+		}
+	})
+}
+
 // TestCrashAtEveryStep goes from an old state to a new one, and crashes once
 // before each step. The next call then has to reach what it wants.
 func TestCrashAtEveryStep(t *testing.T) {

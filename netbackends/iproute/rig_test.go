@@ -11,6 +11,7 @@ import (
 
 	"github.com/vishvananda/netlink"
 
+	"github.com/stentor-net/stentor/netbackends/internal/detect"
 	"github.com/stentor-net/stentor/netbackends/internal/nstest"
 	"github.com/stentor-net/stentor/plugins"
 )
@@ -42,7 +43,7 @@ type fataler interface {
 // newBackend is a backend as after a start of the daemon.
 func newBackend(t fataler, dir string) *Backend {
 	t.Helper()
-	b := New(slog.New(slog.DiscardHandler))
+	b := New(slog.New(slog.DiscardHandler), &detect.Glance{})
 	if err := b.Configure(context.Background(), plugins.Config{StateDir: dir}); err != nil {
 		t.Fatal(err)
 	}

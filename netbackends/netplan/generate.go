@@ -38,16 +38,20 @@ func renderer() (string, error) {
 // generate has netplan's own parser read a copy of all its files, with changes
 // done, and render them into a temporary root, which it gives to use. The
 // running system is not touched.
-func generate(ctx context.Context, root fs.FS, changes []*hostfile.Change, use func(rendered string) error) error {
+func (s *stack) generate(ctx context.Context, changes []*hostfile.Change, use func(rendered string) error) error {
 	program, err := renderer()
 	if err != nil {
 		return err
 	}
-	temp, err := os.MkdirTemp("", "stentor-netplan-")
-	if err != nil {
-		return err
-	}
-	defer os.RemoveAll(temp)
+	return s.scratch.Use(ctx, func(temp string) error {
+		if err := renderCopy(ctx, program, s.files, changes, temp); err != nil {
+			return err
+		}
+		return use(temp)
+	})
+}
+
+func renderCopy(ctx context.Context, program string, root fs.FS, changes []*hostfile.Change, temp string) error {
 	for _, dir := range netfiles.NetplanFolders() {
 		if err := copyFolder(root, dir, temp); err != nil {
 			return fmt.Errorf("copy /%s to check it: %w", dir, err)
@@ -58,17 +62,14 @@ func generate(ctx context.Context, root fs.FS, changes []*hostfile.Change, use f
 			return err
 		}
 	}
-	_, err = run.Command(ctx, program, "--root-dir", temp)
+	_, err := run.Command(ctx, program, "--root-dir", temp)
 	var refused *run.Error
 	if errors.As(err, &refused) {
 		// It names the copy; a person looks for the original.
 		say := strings.ReplaceAll(strings.TrimSpace(refused.Stderr), temp, "")
 		return fmt.Errorf("netplan can't read the result:\n%s", say)
 	}
-	if err != nil {
-		return err
-	}
-	return use(temp)
+	return err
 }
 
 func copyFolder(root fs.FS, dir, temp string) error {
@@ -114,7 +115,7 @@ func (s *stack) Check(ctx context.Context, changes []*hostfile.Change) error {
 			ours = c.After.Body
 		}
 	}
-	err := generate(ctx, s.files, changes, func(temp string) error { return s.effective(temp, ours) })
+	err := s.generate(ctx, changes, func(temp string) error { return s.effective(temp, ours) })
 	if !errors.Is(err, errNoNetplan) {
 		return err
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"go.yaml.in/yaml/v3"
 
+	"github.com/stentor-net/stentor/netbackends/internal/detect"
 	"github.com/stentor-net/stentor/netbackends/internal/hostfile"
 	"github.com/stentor-net/stentor/netbackends/internal/netfiles"
 	"github.com/stentor-net/stentor/plugins"
@@ -118,7 +119,7 @@ func TestImage(t *testing.T) {
 		os.WriteFile(filepath.Join(root, "etc/netplan/50-theirs.yaml"), []byte(theirs), 0o600)); err != nil {
 		t.Fatal(err)
 	}
-	b := New(slog.New(slog.DiscardHandler))
+	b := New(slog.New(slog.DiscardHandler), &detect.Glance{})
 	if err := b.Configure(context.Background(), plugins.Config{StateDir: t.TempDir(), Root: root}); err != nil {
 		t.Fatal(err)
 	}
@@ -152,7 +153,7 @@ func TestRefusesNetworkManager(t *testing.T) {
 		os.WriteFile(filepath.Join(root, "etc/netplan/1.yaml"), []byte("network: {renderer: NetworkManager}\n"), 0o600)); err != nil {
 		t.Fatal(err)
 	}
-	b := New(slog.New(slog.DiscardHandler))
+	b := New(slog.New(slog.DiscardHandler), &detect.Glance{})
 	if err := b.Configure(context.Background(), plugins.Config{StateDir: t.TempDir(), Root: root}); err != nil {
 		t.Fatal(err)
 	}

@@ -31,8 +31,9 @@ const (
 
 // stack is a dropin.Stack.
 type stack struct {
-	dir   string // the root folder
-	files fs.FS  // what is in it
+	dir     string // the root folder
+	files   fs.FS  // what is in it
+	scratch hostfile.Scratch
 }
 
 // Places implements dropin.Stack.
@@ -79,7 +80,7 @@ func (s *stack) Theirs() []netfiles.Address { return netfiles.On("lo", netfiles.
 // so that an address comes back after its removal; it leaves addresses alone
 // that it did not set, and reads the file at its next start or reload.
 func (s *stack) Settle(ctx context.Context) error {
-	err := generate(ctx, s.files, nil, s.moveRendered)
+	err := s.generate(ctx, nil, s.moveRendered)
 	if errors.Is(err, errNoNetplan) {
 		return nil // removal on a host that has netplan no more
 	}

@@ -14,13 +14,14 @@ import (
 // Backend is a plugins.NetBackend.
 type Backend struct {
 	*dropin.Engine
-	log   *slog.Logger
-	root  string // empty is this host
-	stack *stack
+	log    *slog.Logger
+	glance *detect.Glance
+	root   string // empty is this host
+	stack  *stack
 }
 
-// New makes a backend that Configure makes ready.
-func New(log *slog.Logger) *Backend { return &Backend{log: log} }
+// New makes a backend that Configure makes ready. glance is shared with others.
+func New(log *slog.Logger, glance *detect.Glance) *Backend { return &Backend{log: log, glance: glance} }
 
 // Info implements plugins.Backend.
 func (b *Backend) Info() plugins.Info {
@@ -48,7 +49,7 @@ func (b *Backend) Configure(_ context.Context, c plugins.Config) error {
 
 // Detect implements plugins.Backend.
 func (b *Backend) Detect(ctx context.Context) (plugins.Detection, error) {
-	view, err := detect.At(ctx, b.root)
+	view, err := b.glance.At(ctx, b.root)
 	if err != nil {
 		return plugins.Detection{}, err
 	}

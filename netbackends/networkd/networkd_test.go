@@ -13,6 +13,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/stentor-net/stentor/netbackends/internal/detect"
 	"github.com/stentor-net/stentor/netbackends/internal/hostfile"
 	"github.com/stentor-net/stentor/netbackends/internal/networkd"
 	"github.com/stentor-net/stentor/plugins"
@@ -43,7 +44,7 @@ func image(t *testing.T, files map[string]string) string {
 
 func backend(t *testing.T, root string) *Backend {
 	t.Helper()
-	b := New(slog.New(slog.DiscardHandler))
+	b := New(slog.New(slog.DiscardHandler), &detect.Glance{})
 	if err := b.Configure(context.Background(), plugins.Config{StateDir: t.TempDir(), Root: root}); err != nil {
 		t.Fatal(err)
 	}
@@ -158,7 +159,7 @@ func TestTheirFileComesAndGoes(t *testing.T) {
 }
 
 func TestConfigure(t *testing.T) {
-	err := New(slog.New(slog.DiscardHandler)).Configure(context.Background(), plugins.Config{StateDir: t.TempDir(), Settings: map[string]any{"x": 1}})
+	err := New(slog.New(slog.DiscardHandler), &detect.Glance{}).Configure(context.Background(), plugins.Config{StateDir: t.TempDir(), Settings: map[string]any{"x": 1}})
 	var mistake *plugins.ConfigError
 	if !errors.As(err, &mistake) || mistake.Key != "x" {
 		t.Errorf("error %v", err)

@@ -35,16 +35,25 @@ func (b *Backend) carryOut(ctx context.Context, s *state, c change) error {
 		}
 	}
 	if !s.ledger.equal(c.next) {
-		if err := b.step("save the ledger"); err != nil {
+		switch err := b.keepNames(c.next); {
+		case err == nil:
+			s.ledger = c.next
+		case c.quiet():
 			return err
+		default:
+			b.log.Warn("NetworkManager holds the addresses now and after a reboot, but which VIPs they are of is not on record; "+
+				"apply again when that is mended", "error", err)
 		}
-		if err := b.store.save(c.next); err != nil {
-			return err
-		}
-		s.ledger = c.next
 	}
 	b.follow(s.facts)
 	return nil
+}
+
+func (b *Backend) keepNames(l ledger) error {
+	if err := b.step("save the ledger"); err != nil {
+		return err
+	}
+	return b.store.save(l)
 }
 
 func (b *Backend) changeHost(ctx context.Context, s *state, c change) error {

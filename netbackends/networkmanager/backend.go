@@ -18,6 +18,7 @@ import (
 // ours; the ledger adds the VIPs' names and what was adopted.
 type Backend struct {
 	log    *slog.Logger
+	glance *detect.Glance
 	device device
 	store  store
 	root   string // another system's folder; empty: this host
@@ -32,9 +33,9 @@ type Backend struct {
 	watched watched
 }
 
-// New makes a backend that Configure makes ready.
-func New(log *slog.Logger) *Backend {
-	return &Backend{log: log, device: dummy, settle: 20 * time.Second, step: func(string) error { return nil }}
+// New makes a backend that Configure makes ready. glance is shared with others.
+func New(log *slog.Logger, glance *detect.Glance) *Backend {
+	return &Backend{log: log, glance: glance, device: dummy, settle: 20 * time.Second, step: func(string) error { return nil }}
 }
 
 // Info implements plugins.Backend.
@@ -75,7 +76,7 @@ func (b *Backend) Configure(_ context.Context, c plugins.Config) error {
 
 // Detect implements plugins.Backend.
 func (b *Backend) Detect(ctx context.Context) (plugins.Detection, error) {
-	view, err := detect.At(ctx, b.root)
+	view, err := b.glance.At(ctx, b.root)
 	if err != nil {
 		return plugins.Detection{}, err
 	}

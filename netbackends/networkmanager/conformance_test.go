@@ -6,6 +6,7 @@ import (
 	"os/exec"
 	"testing"
 
+	"github.com/stentor-net/stentor/netbackends/internal/detect"
 	"github.com/stentor-net/stentor/plugins"
 	"github.com/stentor-net/stentor/plugins/plugintest"
 )
@@ -32,7 +33,7 @@ func TestConformance(t *testing.T) {
 			}
 			under := plugintest.Net{
 				Open: func() (plugins.NetBackend, error) {
-					b := New(slog.New(slog.DiscardHandler))
+					b := New(slog.New(slog.DiscardHandler), &detect.Glance{})
 					b.device = d
 					return b, nil
 				},

@@ -129,6 +129,14 @@ func settle(v plugins.VIP, f facts) (entry, error) {
 			return entry{VIP: v.Name, Addr: v.Addr, Link: at.link, Adopted: true}, nil
 		}
 	}
+	for _, p := range f.foreign {
+		// One that was adopted before is served on: whoever took the profile
+		// down meanwhile does not take the address off the Internet.
+		if slices.Contains(p.addrs, v.Addr) && !f.ledger.adopted(v.Addr) {
+			return e, fmt.Errorf("VIP %s: NetworkManager's %s has %s, and no link that is up carries it: bring it up, and the address is adopted, "+
+				"or delete it: nmcli connection up (or delete) %s (%w)", v.Name, p, v.Addr, p.uuid, plugins.ErrForeign)
+		}
+	}
 	if v.Link != loopback.link && v.Link != f.device.link {
 		return e, otherLink(v, f.device)
 	}

@@ -124,6 +124,12 @@ func TestDiff(t *testing.T) {
 				f.put("203.0.113.10", "lo", 32)
 			},
 			plan: []string{"add " + fileName, "add address 203.0.113.10/32 on stentor0", "remove " + fileName}},
+		{name: "adopted, and its profile went down", facts: have(dummy), want: []string{web},
+			with: func(f *facts) {
+				f.ledger.VIPs = []entry{{VIP: "web", Addr: netip.MustParseAddr("203.0.113.10"), Link: "eth0", Adopted: true}}
+				f.foreign = []stored{{reading: reading{id: "guide", uuid: "1234", addrs: addrs("203.0.113.10")}}}
+			},
+			plan: []string{"add " + fileName, "add address 203.0.113.10/32 on stentor0"}},
 		{name: "a rival does not matter once ours is there", facts: have(dummy, "203.0.113.10"), want: []string{web, api},
 			with: func(f *facts) { f.rivals = []stored{{reading: reading{id: "stentor"}}} },
 			plan: []string{"change " + fileName, "add address 203.0.113.11/32 on stentor0"}},
@@ -163,6 +169,10 @@ func TestDiffRefuses(t *testing.T) {
 		{name: "another link", facts: have(dummy), want: []string{"web 203.0.113.10 eth0"}, is: plugins.ErrUnsupported, say: "NetworkManager's profile for eth0 is not ours to change"},
 		{name: "a link of our name", facts: have(dummy), want: []string{web}, is: plugins.ErrForeign, say: "ip link delete stentor0",
 			with: func(f *facts) { f.kernel.links["stentor0"] = kernel.Link{Name: "stentor0"} }},
+		{name: "in a profile that is down", facts: have(dummy), want: []string{web}, is: plugins.ErrForeign, say: "nmcli connection up (or delete) 1234",
+			with: func(f *facts) {
+				f.foreign = []stored{{reading: reading{id: "guide", uuid: "1234", addrs: addrs("203.0.113.10")}}}
+			}},
 		{name: "a rival", facts: have(dummy), want: []string{web}, is: plugins.ErrForeign, say: "nmcli connection delete 1234",
 			with: func(f *facts) { f.rivals = []stored{{reading: reading{id: "stentor", uuid: "1234"}}} }},
 		{name: "another profile took our device", facts: have(dummy, "203.0.113.10"), want: []string{web}, is: plugins.ErrForeign, say: "another profile is active on stentor0",

@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/stentor-net/stentor/netbackends/internal/detect"
 	"github.com/stentor-net/stentor/plugins"
 )
 
@@ -26,7 +27,7 @@ func newImage(t *testing.T) (root string, configure func(settings map[string]any
 		t.Fatal(err)
 	}
 	return root, func(settings map[string]any, force bool) *Backend {
-		b := New(slog.New(slog.DiscardHandler))
+		b := New(slog.New(slog.DiscardHandler), &detect.Glance{})
 		if err := b.Configure(context.Background(), plugins.Config{Settings: settings, StateDir: state, Root: root, Force: force}); err != nil {
 			t.Fatal(err)
 		}
@@ -189,7 +190,7 @@ func TestConfigure(t *testing.T) {
 		{map[string]any{"device": "eth0"}, dummy, `device: "eth0" is no device that addresses can be put on`},
 		{map[string]any{"devise": "lo"}, dummy, "devise: unknown key"},
 	} {
-		b := New(slog.New(slog.DiscardHandler))
+		b := New(slog.New(slog.DiscardHandler), &detect.Glance{})
 		err := b.Configure(ctx, plugins.Config{Settings: tt.settings, StateDir: t.TempDir()})
 		if err == nil && tt.say != "" || err != nil && err.Error() != tt.say {
 			t.Errorf("%v: %v", tt.settings, err)

@@ -53,6 +53,11 @@ func (l ledger) name(a netip.Addr) string {
 	return a.String()
 }
 
+// adopted tells whether an address was last seen where somebody else put it.
+func (l ledger) adopted(a netip.Addr) bool {
+	return slices.ContainsFunc(l.VIPs, func(e entry) bool { return e.Addr == a && e.Adopted })
+}
+
 // store keeps the ledger in one file.
 type store struct{ dir string }
 

@@ -98,7 +98,8 @@ func (s stored) String() string {
 	return fmt.Sprintf("profile %q (%s)", s.id, s.file)
 }
 
-// profiles gives those that concern us: marked as ours, or at our place.
+// profiles gives those that concern us: marked as ours, at our place, or with
+// addresses of host length, which may be shared IPs.
 func (m *manager) profiles(ctx context.Context, d device) ([]stored, error) {
 	list, err := within(ctx, m.settings.ListConnections)
 	if err != nil {
@@ -114,7 +115,7 @@ func (m *manager) profiles(ctx context.Context, d device) ([]stored, error) {
 			return nil, inWords("read a profile", err)
 		}
 		s := stored{reading: read(settings(raw).keyfile()), handle: c}
-		if !s.ours && s.id != profileID && s.uuid != d.uuid && !(d.own() && s.link == d.link) {
+		if !s.ours && !s.inPlaceOf(d) && len(s.addrs) == 0 {
 			continue
 		}
 		if err := m.whereabouts(ctx, &s); err != nil {
@@ -123,6 +124,11 @@ func (m *manager) profiles(ctx context.Context, d device) ([]stored, error) {
 		all = append(all, s)
 	}
 	return all, nil
+}
+
+// inPlaceOf tells whether a profile is where ours for d belongs.
+func (s stored) inPlaceOf(d device) bool {
+	return s.id == profileID || s.uuid == d.uuid || d.own() && s.link == d.link
 }
 
 // whereabouts asks where a profile is kept.

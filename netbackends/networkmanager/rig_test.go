@@ -20,6 +20,7 @@ import (
 	"github.com/godbus/dbus/v5"
 	"golang.org/x/sys/unix"
 
+	"github.com/stentor-net/stentor/netbackends/internal/detect"
 	"github.com/stentor-net/stentor/netbackends/internal/nstest"
 	"github.com/stentor-net/stentor/plugins"
 )
@@ -158,7 +159,7 @@ func (r *rig) write(name, text string) {
 
 // backend is one as after a start of the daemon.
 func (r *rig) backend(d device) *Backend {
-	b := New(slog.New(slog.DiscardHandler))
+	b := New(slog.New(slog.DiscardHandler), &detect.Glance{})
 	b.device = d
 	b.store = store{dir: r.state()}
 	return b

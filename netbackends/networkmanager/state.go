@@ -22,7 +22,9 @@ type facts struct {
 	// setting was another one once.
 	strays []stored
 	// rivals are profiles of others at the place of ours.
-	rivals  []stored
+	rivals []stored
+	// foreign are profiles of others with addresses of host length, on disk.
+	foreign []stored
 	carrier *carrier // nil: NetworkManager has no such device
 	kernel  snapshot
 	ledger  ledger
@@ -85,15 +87,18 @@ func (b *Backend) lookAtRest(ctx context.Context, wait time.Duration) (*state, e
 
 // refresh reads everything but the ledger again.
 func (s *state) refresh(ctx context.Context) (err error) {
-	s.version, s.ours, s.strays, s.rivals = s.nm.version, nil, nil, nil
+	s.version, s.ours, s.strays, s.rivals, s.foreign = s.nm.version, nil, nil, nil, nil
 	found, err := s.nm.profiles(ctx, s.device)
 	if err != nil {
 		return err
 	}
 	for _, p := range found {
 		switch {
-		case !p.ours:
+		case !p.ours && p.inPlaceOf(s.device):
 			s.rivals = append(s.rivals, p)
+		case !p.ours && p.persistent():
+			s.foreign = append(s.foreign, p)
+		case !p.ours: // it shows what the host has, and goes with that
 		case p.uuid == s.device.uuid:
 			s.ours = &p
 		default:

@@ -83,7 +83,7 @@ func (c call) onFile(verb, path string) (string, bool) {
 			return "", false
 		}
 	}
-	if !strings.HasPrefix(path, "/") {
+	if !strings.HasPrefix(path, "/") || strings.Contains(path, "/.scratch/") {
 		return "", false
 	}
 	return verb + " " + path, true

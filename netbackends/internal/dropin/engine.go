@@ -48,6 +48,7 @@ type Engine struct {
 	root    hostfile.Root
 	live    *live.Host // nil when the root is not the running host
 	journal journal
+	scratch hostfile.Scratch // the stack's
 	force   bool
 
 	mu       sync.Mutex
@@ -63,6 +64,7 @@ func New(log *slog.Logger, stack Stack, c plugins.Config) (*Engine, error) {
 	e := &Engine{stack: stack, log: log, live: host, force: c.Force,
 		root:     hostfile.Root{Dir: "/"},
 		journal:  journal{root: hostfile.Root{Dir: c.StateDir}},
+		scratch:  hostfile.Scratch{Dir: c.StateDir},
 		expected: map[string]bool{},
 	}
 	if c.Root != "" {
@@ -97,6 +99,9 @@ func (w *work) done() bool {
 func (e *Engine) look(ctx context.Context, want []plugins.VIP) (*work, error) {
 	if err := valid(want); err != nil {
 		return nil, err
+	}
+	if err := e.scratch.Sweep(); err != nil {
+		return nil, fmt.Errorf("remove the copies of an apply that was cut off: %w", err)
 	}
 	w := &work{want: want}
 	var err error
@@ -190,5 +195,8 @@ func (e *Engine) Plan(ctx context.Context, want []plugins.VIP) (plugins.Plan, er
 		p.Steps = append(p.Steps, c.Step())
 	}
 	p.Steps = append(p.Steps, w.change.Steps()...)
+	if len(p.Steps) == 0 && !w.done() {
+		p.Steps = append(p.Steps, live.RecordStep())
+	}
 	return p, nil
 }

@@ -116,7 +116,7 @@ func TestRefusals(t *testing.T) {
 			if err := os.Chmod(filepath.Join(r.root, "etc"), 0o777); err != nil {
 				r.t.Fatal(err)
 			}
-		}, say: "chmod go-w /etc", is: plugins.ErrForeign},
+		}, say: "/etc: not ours", is: plugins.ErrForeign},
 		{name: "the stack's parser", do: func(r *rig) { r.stack.check = func() error { return errors.New("/etc/fake/theirs:3:7: tab") } }, say: "/etc/fake/theirs:3:7: tab"},
 		{name: "the stack does not settle", do: func(r *rig) { r.stack.settle = onlyOnce(errors.New("no reload")) }, say: "no reload"},
 		{name: "another link", want: []plugins.VIP{{Name: "x", Addr: netip.MustParseAddr("203.0.113.1"), Link: "eth0"}}, say: "on lo only, not on eth0", is: plugins.ErrUnsupported},

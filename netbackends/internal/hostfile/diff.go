@@ -6,7 +6,7 @@ import (
 )
 
 const (
-	context = 3 // unchanged lines around a change, as diff -u has them
+	margin = 3 // unchanged lines around a change, as diff -u has them
 	// maxCells bounds the work of finding the longest common lines. Beyond it
 	// the differing middle is shown as replaced as a whole.
 	maxCells = 4 << 20
@@ -121,7 +121,7 @@ func hunks(ops []op) []hunk {
 		if o.kind == ' ' {
 			continue
 		}
-		from, to := max(0, i-context), min(len(ops), i+context+1)
+		from, to := max(0, i-margin), min(len(ops), i+margin+1)
 		if n := len(all); n > 0 && from <= all[n-1].to {
 			all[n-1].to = to
 		} else {

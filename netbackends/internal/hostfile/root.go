@@ -55,7 +55,7 @@ func (r Root) Read(name string) (Snapshot, error) {
 		return s, err
 	}
 	defer root.Close()
-	if err := checkFolders(root, name, false); errors.Is(err, fs.ErrNotExist) {
+	if err := r.checkFolders(root, name, false); errors.Is(err, fs.ErrNotExist) {
 		return s, nil
 	} else if err != nil {
 		return s, err
@@ -67,7 +67,7 @@ func (r Root) Read(name string) (Snapshot, error) {
 		return s, err
 	}
 	if !before.Mode().IsRegular() {
-		return s, fmt.Errorf("%s is %s, not a regular file: move it away: %w", name, kind(before.Mode()), plugins.ErrForeign)
+		return s, fmt.Errorf("%s is %s, not a regular file: move it away: %w", r.at(name), kind(before.Mode()), plugins.ErrForeign)
 	}
 	f, err := root.Open(local(name))
 	if err != nil {
@@ -79,7 +79,7 @@ func (r Root) Read(name string) (Snapshot, error) {
 		return s, err
 	}
 	if !os.SameFile(before, st) {
-		return s, fmt.Errorf("%s was replaced while it was read: %w", name, plugins.ErrUnavailable)
+		return s, fmt.Errorf("%s was replaced while it was read: %w", r.at(name), plugins.ErrUnavailable)
 	}
 	s.Exists, s.Mode = true, st.Mode().Perm()
 	if owner, ok := st.Sys().(*syscall.Stat_t); ok {
@@ -87,29 +87,29 @@ func (r Root) Read(name string) (Snapshot, error) {
 	}
 	s.Body, err = io.ReadAll(io.LimitReader(f, maxSize+1))
 	if err == nil && len(s.Body) > maxSize {
-		err = fmt.Errorf("%s is larger than %d MiB", name, maxSize>>20)
+		err = fmt.Errorf("%s is larger than %d MiB", r.at(name), maxSize>>20)
 	}
 	return s, err
 }
 
 // checkFolders refuses a way to name that somebody else than root could bend.
 // strict also refuses folders that others may write into.
-func checkFolders(root *os.Root, name string, strict bool) error {
+func (r Root) checkFolders(root *os.Root, name string, strict bool) error {
 	for dir := path.Dir(name); ; dir = path.Dir(dir) {
 		st, err := root.Lstat(local(dir))
 		if err != nil {
 			return err
 		}
 		if !st.IsDir() {
-			return fmt.Errorf("%s, on the way to %s, is %s, not a folder: %w", dir, name, kind(st.Mode()), plugins.ErrForeign)
+			return fmt.Errorf("%s, on the way to %s, is %s, not a folder: %w", r.at(dir), r.at(name), kind(st.Mode()), plugins.ErrForeign)
 		}
 		if owner, ok := st.Sys().(*syscall.Stat_t); strict && ok && owner.Uid != 0 && int(owner.Uid) != os.Geteuid() {
 			return fmt.Errorf("folder %s belongs to user %d, who could replace %s: chown root %s: %w",
-				dir, owner.Uid, name, dir, plugins.ErrForeign)
+				r.at(dir), owner.Uid, r.at(name), r.at(dir), plugins.ErrForeign)
 		}
 		if strict && st.Mode().Perm()&0o022 != 0 {
 			return fmt.Errorf("folder %s may be written by others than its owner (mode %04o), who could replace %s: chmod go-w %s: %w",
-				dir, st.Mode().Perm(), name, dir, plugins.ErrForeign)
+				r.at(dir), st.Mode().Perm(), r.at(name), r.at(dir), plugins.ErrForeign)
 		}
 		if dir == "/" {
 			return nil
@@ -127,6 +127,9 @@ func kind(m fs.FileMode) string {
 		return "a special file"
 	}
 }
+
+// at is where name lies on this host, for people.
+func (r Root) at(name string) string { return path.Join(r.Dir, name) }
 
 // local is name as os.Root wants it.
 func local(name string) string {

@@ -32,7 +32,7 @@ func (r Root) Write(s Snapshot, ownFolder bool) error {
 		err = r.remove(root, s.Path, ownFolder)
 	}
 	if err != nil {
-		return fmt.Errorf("write %s: %w", s.Path, err)
+		return fmt.Errorf("write %s: %w", r.at(s.Path), err)
 	}
 	return nil
 }
@@ -40,7 +40,7 @@ func (r Root) Write(s Snapshot, ownFolder bool) error {
 func (r Root) replace(root *os.Root, s Snapshot, ownFolder bool) error {
 	dir := path.Dir(s.Path)
 	if ownFolder {
-		if err := checkFolders(root, dir, true); err != nil {
+		if err := r.checkFolders(root, dir, true); err != nil {
 			return err
 		}
 		if err := r.step("make the folder of", s.Path); err != nil {
@@ -55,7 +55,7 @@ func (r Root) replace(root *os.Root, s Snapshot, ownFolder bool) error {
 			}
 		}
 	}
-	if err := checkFolders(root, s.Path, true); err != nil {
+	if err := r.checkFolders(root, s.Path, true); err != nil {
 		return err
 	}
 	if st, err := root.Lstat(local(s.Path)); err == nil && !st.Mode().IsRegular() {
@@ -113,7 +113,7 @@ func (r Root) fill(root *os.Root, temp string, s Snapshot) (err error) {
 
 func (r Root) remove(root *os.Root, name string, ownFolder bool) error {
 	dir := path.Dir(name)
-	if err := checkFolders(root, name, true); errors.Is(err, fs.ErrNotExist) {
+	if err := r.checkFolders(root, name, true); errors.Is(err, fs.ErrNotExist) {
 		return nil
 	} else if err != nil {
 		return err

@@ -105,6 +105,13 @@ func (s *State) Done(c Change) bool {
 	return c.Empty() && maps.Equal(c.next, s.have) && (len(c.next) > 0 || !s.onDisk)
 }
 
+// RecordStep stands for a change of the ledger alone. One that names an address
+// which the host has not must not stay: it would count as ours, whoever puts it
+// there later.
+func RecordStep() plugins.Step {
+	return plugins.Step{Verb: "change", Object: "the record of whose each address is"}
+}
+
 // Lost is the part of the way to want that puts back what was ours already.
 func (s *State) Lost(want []plugins.VIP) (Change, error) {
 	c, err := s.Diff(want)
