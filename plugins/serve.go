@@ -7,7 +7,9 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"os/signal"
 	"path/filepath"
+	"syscall"
 
 	"github.com/hashicorp/go-hclog"
 	"github.com/hashicorp/go-plugin"
@@ -41,6 +43,7 @@ func serve(b Backend, log *slog.Logger, register func(*grpc.Server)) {
 	if os.Getenv(handshake.MagicCookieKey) != handshake.MagicCookieValue {
 		os.Exit(byHand(b.Info(), os.Args, os.Stdout, os.Stderr))
 	}
+	ignoreStops()
 	plugin.Serve(&plugin.ServeConfig{
 		HandshakeConfig: handshake,
 		VersionedPlugins: map[int]plugin.PluginSet{
@@ -55,6 +58,15 @@ func serve(b Backend, log *slog.Logger, register func(*grpc.Server)) {
 		},
 		Logger: hclog.New(&hclog.LoggerOptions{Level: hclog.Warn, Output: os.Stderr, JSONFormat: true}),
 	})
+}
+
+// ignoreStops leaves the signals that stop Stentor to Stentor. A service manager
+// sends them to all processes at once, and a terminal too; core needs the plugin
+// for an orderly goodbye, and ends it afterwards. A handler, unlike SIG_IGN, is
+// not inherited by what a plugin runs.
+func ignoreStops() {
+	stops := make(chan os.Signal, 1)
+	signal.Notify(stops, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP)
 }
 
 // registration is how go-plugin wants to be told what to serve.

@@ -13,14 +13,14 @@ import (
 // on its own it is for tests.
 func RegisterNet(s grpc.ServiceRegistrar, b NetBackend) {
 	pb.RegisterBackendServiceServer(s, &baseServer{b: b})
-	pb.RegisterNetworkBackendServiceServer(s, &netServer{b: b})
+	pb.RegisterNetworkBackendServiceServer(s, &netServer{b: b, turn: make(turn, 1)})
 }
 
 // RegisterBGP has s serve b as a plugin does. ServeBGP does it for a program;
 // on its own it is for tests.
 func RegisterBGP(s grpc.ServiceRegistrar, b BGPBackend) {
 	pb.RegisterBackendServiceServer(s, &baseServer{b: b})
-	pb.RegisterBGPBackendServiceServer(s, &bgpServer{b: b})
+	pb.RegisterBGPBackendServiceServer(s, &bgpServer{b: b, turn: make(turn, 1)})
 }
 
 // baseServer serves what all backends have.
@@ -63,7 +63,24 @@ func (s *baseServer) Close(context.Context, *pb.CloseRequest) (*pb.CloseResponse
 // netServer serves what network backends have besides.
 type netServer struct {
 	pb.UnimplementedNetworkBackendServiceServer
-	b NetBackend
+	b    NetBackend
+	turn turn
+}
+
+// turn is held by the one of Plan, Apply and Observe that runs. Core makes one
+// at a time, but a call that was cut off has ended on core's side before it has
+// returned here.
+type turn chan struct{}
+
+// do runs f when it is its turn.
+func (t turn) do(ctx context.Context, f func() error) error {
+	select {
+	case t <- struct{}{}:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	defer func() { <-t }()
+	return f()
 }
 
 func (s *netServer) PlanVIPs(ctx context.Context, r *pb.PlanVIPsRequest) (*pb.PlanVIPsResponse, error) {
@@ -71,20 +88,22 @@ func (s *netServer) PlanVIPs(ctx context.Context, r *pb.PlanVIPsRequest) (*pb.Pl
 	if err != nil {
 		return nil, status(err)
 	}
-	p, err := s.b.Plan(ctx, want)
+	var p Plan
+	err = s.turn.do(ctx, func() (err error) { p, err = s.b.Plan(ctx, want); return err })
 	return &pb.PlanVIPsResponse{Plan: planToWire(p)}, status(err)
 }
 
 func (s *netServer) ApplyVIPs(ctx context.Context, r *pb.ApplyVIPsRequest) (*pb.ApplyVIPsResponse, error) {
 	want, err := vipsFromWire(r.GetWant())
 	if err == nil {
-		err = s.b.Apply(ctx, want)
+		err = s.turn.do(ctx, func() error { return s.b.Apply(ctx, want) })
 	}
 	return &pb.ApplyVIPsResponse{}, status(err)
 }
 
 func (s *netServer) ObserveVIPs(ctx context.Context, _ *pb.ObserveVIPsRequest) (*pb.ObserveVIPsResponse, error) {
-	seen, err := s.b.Observe(ctx)
+	var seen []VIPState
+	err := s.turn.do(ctx, func() (err error) { seen, err = s.b.Observe(ctx); return err })
 	return &pb.ObserveVIPsResponse{Vips: vipStatesToWire(seen)}, status(err)
 }
 
@@ -104,7 +123,8 @@ func (s *netServer) InspectVIPs(ctx context.Context, r *pb.InspectVIPsRequest) (
 // bgpServer serves what BGP backends have besides.
 type bgpServer struct {
 	pb.UnimplementedBGPBackendServiceServer
-	b BGPBackend
+	b    BGPBackend
+	turn turn
 }
 
 func (s *bgpServer) PlanSpeaker(ctx context.Context, r *pb.PlanSpeakerRequest) (*pb.PlanSpeakerResponse, error) {
@@ -112,19 +132,21 @@ func (s *bgpServer) PlanSpeaker(ctx context.Context, r *pb.PlanSpeakerRequest) (
 	if err != nil {
 		return nil, status(err)
 	}
-	p, err := s.b.Plan(ctx, want)
+	var p Plan
+	err = s.turn.do(ctx, func() (err error) { p, err = s.b.Plan(ctx, want); return err })
 	return &pb.PlanSpeakerResponse{Plan: planToWire(p)}, status(err)
 }
 
 func (s *bgpServer) ApplySpeaker(ctx context.Context, r *pb.ApplySpeakerRequest) (*pb.ApplySpeakerResponse, error) {
 	want, err := speakerFromWire(r.GetWant())
 	if err == nil {
-		err = s.b.Apply(ctx, want)
+		err = s.turn.do(ctx, func() error { return s.b.Apply(ctx, want) })
 	}
 	return &pb.ApplySpeakerResponse{}, status(err)
 }
 
 func (s *bgpServer) ObserveSpeaker(ctx context.Context, _ *pb.ObserveSpeakerRequest) (*pb.ObserveSpeakerResponse, error) {
-	seen, err := s.b.Observe(ctx)
+	var seen SpeakerState
+	err := s.turn.do(ctx, func() (err error) { seen, err = s.b.Observe(ctx); return err })
 	return speakerStateToWire(seen), status(err)
 }

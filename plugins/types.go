@@ -46,6 +46,11 @@ const (
 	CapOutlivesDaemon Cap = "outlives-daemon"
 )
 
+// CapUnprivileged, of any backend: it needs no capability (capabilities(7)) and
+// no file but its own. Core runs a built-in that has it as another user, in a
+// process of its own.
+const CapUnprivileged Cap = "unprivileged"
+
 // Info says who a backend is.
 type Info struct {
 	Name    string // as in backend = "NAME"

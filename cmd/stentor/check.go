@@ -15,6 +15,7 @@ import (
 	"github.com/stentor-net/stentor/core/daemon"
 	"github.com/stentor-net/stentor/core/doctor"
 	"github.com/stentor-net/stentor/core/registry"
+	"github.com/stentor-net/stentor/core/status"
 	"github.com/stentor-net/stentor/plugins"
 )
 
@@ -55,6 +56,7 @@ Exit code 0: all is well; 2: the config has mistakes; 4: the host has problems.`
 
 func (a *app) runCheck(ctx context.Context, offline bool) error {
 	reg := a.registry(a.quiet())
+	defer reg.Close()
 	cfg, warnings, err := config.Load(a.config, config.Options{Info: reg.Info, Names: reg.Names, Refused: reg.Refused, Locate: reg.Locate, Offline: offline})
 	out := checked{Config: append([]config.Finding{}, warnings...), Backends: []candidate{}, Host: []doctor.Finding{}}
 	var invalid *config.Invalid
@@ -114,6 +116,9 @@ func (a *app) checkHost(ctx context.Context, cfg *config.Config, reg *registry.R
 	}
 	detection, err := speaker.Detect(ctx)
 	bgp := opinion(cfg.BGP.Backend, detection, err)
+	for _, p := range reg.Processes(plugins.KindBGP, cfg.BGP.Backend) {
+		bgp.look(plugins.Signal{Name: "process", Value: isolation(p)})
+	}
 	bgp.Chosen, out.BGP = true, &bgp
 	if err != nil || detection.Score == 0 {
 		in.Stack = append(in.Stack, plugins.Finding{Severity: plugins.SeverityProblem, Object: "bgp", Message: bgp.Name + ": " + bgp.Why,
@@ -132,6 +137,29 @@ func opinion(name string, d plugins.Detection, err error) candidate {
 		c.Signals[s.Name] = s.Value
 	}
 	return c
+}
+
+func (c *candidate) look(s plugins.Signal) {
+	c.looked = append(c.looked, s)
+	c.Signals[s.Name] = s.Value
+}
+
+// isolation says where a backend runs, and with what rights.
+func isolation(b status.Backend) string {
+	if !b.Isolated {
+		return "the daemon's own"
+	}
+	text := "of its own"
+	if b.User != "" {
+		text += ", as user " + b.User
+	}
+	if b.Powerless {
+		text += ", no capabilities"
+	}
+	if b.UserWhy != "" {
+		text += " (" + b.UserWhy + ")"
+	}
+	return text
 }
 
 // unfit is the finding that nobody can tell which backend to use.

@@ -26,9 +26,9 @@ func (a *app) pluginServe() *cobra.Command {
 			none := slog.New(slog.DiscardHandler)
 			switch {
 			case kind == plugins.KindNet && hasBackend(netbackends.Builtin(none), name):
-				plugins.ServeNet(func(log *slog.Logger) plugins.NetBackend { return backend(netbackends.Builtin(log), name) })
+				plugins.ServeNet(func(log *slog.Logger) plugins.NetBackend { return served(netbackends.Builtin(log), name, log) })
 			case kind == plugins.KindBGP && hasBackend(bgpbackends.Builtin(none), name):
-				plugins.ServeBGP(func(log *slog.Logger) plugins.BGPBackend { return backend(bgpbackends.Builtin(log), name) })
+				plugins.ServeBGP(func(log *slog.Logger) plugins.BGPBackend { return served(bgpbackends.Builtin(log), name, log) })
 			default:
 				return usage("no %s backend called %q is built in", kind, name)
 			}
@@ -37,12 +37,19 @@ func (a *app) pluginServe() *cobra.Command {
 	}
 }
 
-func hasBackend[B plugins.Backend](all []B, name string) bool {
-	return slices.ContainsFunc(all, called[B](name))
+// served gives the backend, after this process has given up what it does not need.
+func served[B plugins.Backend](all []B, name string, log *slog.Logger) B {
+	b := all[slices.IndexFunc(all, called[B](name))]
+	if b.Info().Has(plugins.CapUnprivileged) {
+		if err := confine(); err != nil {
+			log.Warn("the file system stays open to this process", "error", err)
+		}
+	}
+	return b
 }
 
-func backend[B plugins.Backend](all []B, name string) B {
-	return all[slices.IndexFunc(all, called[B](name))]
+func hasBackend[B plugins.Backend](all []B, name string) bool {
+	return slices.ContainsFunc(all, called[B](name))
 }
 
 func called[B plugins.Backend](name string) func(B) bool {

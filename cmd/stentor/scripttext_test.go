@@ -39,6 +39,10 @@ var moving = []struct {
 	{regexp.MustCompile(`"go": ".*"`), `"go": "GO"`},
 	{regexp.MustCompile(`[1-9]\d{3}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)`), "TIME"},
 	{regexp.MustCompile(`\b\d\d:\d\d:\d\d(\.\d+)?\b`), "CLOCK"},
+	{regexp.MustCompile(`pid \d+ as (stentor|nobody)`), "pid PID as USER"},
+	{regexp.MustCompile(`"pid": \d+`), `"pid": PID`},
+	{regexp.MustCompile(`"user": "(stentor|nobody)"`), `"user": "USER"`},
+	{regexp.MustCompile(`\n *"user_why": ".*",`), ""},           // there is a user stentor, or there is none
 	{regexp.MustCompile(`for (\d+[dhms])+\b( +)`), "for AGE  "}, // the column is as wide as the age
 	{regexp.MustCompile(`for (\d+[dhms])+\b`), "for AGE"},
 }

@@ -111,6 +111,7 @@ func writeStatus(w io.Writer, s *status.Status, now time.Time) {
 		fmt.Fprintf(w, ": %s", s.Network.Why)
 	}
 	fmt.Fprintln(w)
+	writeBackends(w, s.Backends, now)
 	if !s.ConfirmBy.IsZero() {
 		fmt.Fprintf(w, "\non trial: rolled back at %s unless you run: stentor confirm\n", s.ConfirmBy.Local().Format("15:04:05"))
 	}
@@ -123,6 +124,47 @@ func writeStatus(w io.Writer, s *status.Status, now time.Time) {
 			fmt.Fprintf(w, "    hint: %s\n", p.Hint)
 		}
 	}
+}
+
+// writeBackends draws the backends with the processes they run in.
+func writeBackends(w io.Writer, all []status.Backend, now time.Time) {
+	if len(all) == 0 { // an older daemon
+		return
+	}
+	var rows [][]string
+	for _, b := range all {
+		name := b.Name
+		if b.Peer != "" {
+			name += " for " + b.Peer
+		}
+		rows = append(rows, append([]string{name, b.Version, fmt.Sprintf("API %d", b.API)}, process(b, now)...))
+	}
+	fmt.Fprintln(w, "\nbackends")
+	for i, line := range columns(rows) {
+		fmt.Fprintln(w, "  "+line)
+		if b := all[i]; b.LastEnd != "" {
+			how, _, _ := strings.Cut(b.LastEnd, "\n")
+			fmt.Fprintf(w, "    restarts: %d; the last after %s (%s ago)\n", b.Restarts, how, age(b.EndedAt, now))
+		}
+	}
+}
+
+// process says where a backend runs, with which rights, and for how long.
+func process(b status.Backend, now time.Time) []string {
+	text, since := fmt.Sprintf("pid %d", b.PID), b.Since
+	switch {
+	case !b.Isolated:
+		return []string{"in the daemon"}
+	case b.PID == 0:
+		text, since = "down", b.EndedAt
+	}
+	if b.User != "" && b.PID != 0 {
+		text += " as " + b.User
+	}
+	if b.Powerless && b.PID != 0 {
+		text += ", no capabilities"
+	}
+	return []string{text, "for " + age(since, now)}
 }
 
 // announced is the prefix, and the address in it where they differ.

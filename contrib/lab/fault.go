@@ -27,6 +27,27 @@ func (l *Lab) LinkUp(node string) error {
 	return l.port(node, func(h *netlink.Handle, port netlink.Link, _ string) error { return h.LinkSetUp(port) })
 }
 
+// Babble has an embedded route server send a host a message of an unknown type,
+// now and at the start of each session from now on.
+func (l *Lab) Babble(server, host string) error {
+	i, err := l.server(server)
+	if err != nil {
+		return err
+	}
+	e, ok := l.servers.(*embedded)
+	if !ok {
+		return fmt.Errorf("lab: only embedded route servers babble, not %s", l.opts.RouteServers)
+	}
+	s, err := e.server(i)
+	if err != nil {
+		return err
+	}
+	for _, a := range l.Addrs(host) {
+		s.Babble(a)
+	}
+	return nil
+}
+
 // port runs f on the wire's end of a node's only cable.
 func (l *Lab) port(node string, f func(h *netlink.Handle, port netlink.Link, bridge string) error) error {
 	for _, c := range l.topology.cables {

@@ -99,7 +99,7 @@ func Run(ctx context.Context, o Options, hurry <-chan struct{}, reloads <-chan o
 	}
 	d.loop = reconcile.New(reconcile.Options{
 		Net: network, NetWhy: why, BGP: speaker, Earlier: earlier, Left: d.left, Host: kernel, Drains: d.drains,
-		Log: o.Log, Version: o.Version, DeriveRouterID: RouterID,
+		Processes: o.Registry.Processes, Log: o.Log, Version: o.Version, DeriveRouterID: RouterID,
 	}, cfg)
 	o.Log.Info("starting", "version", o.Version, "network", network.Info().Name, "why", why, "bgp", speaker.Info().Name,
 		"vips", len(cfg.VIPs), "peers", len(cfg.BGP.Peers))

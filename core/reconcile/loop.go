@@ -48,11 +48,13 @@ type Options struct {
 	// peers; nil if there is none.
 	Earlier plugins.BGPBackend
 	// Left, if not nil, is told the name of each speaker that holds nothing any more.
-	Left    func(name string)
-	Host    Host
-	Drains  *DrainStore
-	Log     *slog.Logger
-	Version string
+	Left   func(name string)
+	Host   Host
+	Drains *DrainStore
+	// Processes tells where a backend runs, for status.
+	Processes func(plugins.Kind, string) []status.Backend
+	Log       *slog.Logger
+	Version   string
 	// DeriveRouterID gives a BGP Identifier for a config that names none.
 	DeriveRouterID func(host.View, *config.Config) netip.Addr
 }

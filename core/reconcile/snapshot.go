@@ -21,7 +21,13 @@ func (l *Loop) snapshot(cfg *config.Config, generation int, view host.View, want
 		Version: l.Version, Generation: generation,
 		Network: status.Network{Backend: l.Net.Info().Name, Why: l.NetWhy},
 		BGP:     status.BGP{Backend: l.bgp.name(), ASN: cfg.BGP.ASN, RouterID: want.Speaker.RouterID.String()},
-		VIPs:    []status.VIP{}, Peers: []status.Peer{}, Problems: []status.Problem{},
+		VIPs:    []status.VIP{}, Peers: []status.Peer{}, Problems: []status.Problem{}, Backends: []status.Backend{},
+	}
+	if l.Processes != nil {
+		s.Backends = append(s.Backends, l.Processes(plugins.KindNet, l.Net.Info().Name)...)
+		for _, p := range l.speakers() {
+			s.Backends = append(s.Backends, l.Processes(plugins.KindBGP, p.name())...)
+		}
 	}
 	told := toldBy(l.sessions())
 	for _, v := range cfg.VIPs {

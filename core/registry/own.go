@@ -8,7 +8,7 @@ import (
 
 // own are the keys of [backend.NAME] that are core's and not the backend's.
 type own struct {
-	isolate bool   // a built-in gets a process of its own
+	isolate *bool  // a built-in gets a process of its own; nil: as is usual for it
 	plugin  string // the path of a plugin that is not in a plugin folder
 }
 
@@ -16,9 +16,11 @@ type own struct {
 func split(settings map[string]any) (o own, rest map[string]any, err *plugins.ConfigError) {
 	rest = maps.Clone(settings)
 	if v, ok := rest["isolate"]; ok {
-		if o.isolate, ok = v.(bool); !ok {
+		isolate, ok := v.(bool)
+		if !ok {
 			return own{}, nil, &plugins.ConfigError{Key: "isolate", Msg: "must be true or false"}
 		}
+		o.isolate = &isolate
 		delete(rest, "isolate")
 	}
 	if v, ok := rest["plugin"]; ok {

@@ -69,12 +69,29 @@ func (r *Registry) plugged(kind plugins.Kind) []plugins.Info {
 	return infos
 }
 
+// isolates tells whether a built-in runs in a process of its own. One that
+// needs no rights does unless told otherwise: then it has none.
+func (r *Registry) isolates(i plugins.Info, o own) bool {
+	if o.isolate != nil {
+		return *o.isolate
+	}
+	return i.Has(plugins.CapUnprivileged) && len(r.opts.Serve) > 0
+}
+
 // isolated is the program that serves a built-in as a plugin.
 func (r *Registry) isolated(i plugins.Info) (host.Program, error) {
 	if len(r.opts.Serve) == 0 {
 		return host.Program{}, fmt.Errorf("backend %s: isolate = true needs the stentor program: %w", i.Name, plugins.ErrUnsupported)
 	}
-	return host.Own(i, "", append(slices.Clone(r.opts.Serve), string(i.Kind), i.Name)...), nil
+	p := host.Own(i, append(slices.Clone(r.opts.Serve), string(i.Kind), i.Name)...)
+	if i.Has(plugins.CapUnprivileged) {
+		account := host.LeastAccount()
+		if log := r.opts.Plugins.Log; log != nil && account.Why != "" {
+			log.Info("the process of a backend does not run as the user it should", "backend", i.Name, "user", account.Name, "why", account.Why)
+		}
+		p = p.Confined(account)
+	}
+	return p, nil
 }
 
 // opened remembers the processes of one interface by the backend's name.
@@ -83,7 +100,10 @@ type opened[B plugins.Backend] map[string]B
 // get gives the backend: a built-in as it is or in its own process, or a plugin.
 func get[B plugins.Backend](r *Registry, all opened[B], builtins []B, kind plugins.Kind, name string, o own,
 	open func(host.Program) (B, error)) (b B, err error) {
-	if b, ok := all[name]; ok {
+	r.mu.Lock()
+	b, ok := all[name]
+	r.mu.Unlock()
+	if ok {
 		return b, nil
 	}
 	if o.plugin != "" {
@@ -92,16 +112,18 @@ func get[B plugins.Backend](r *Registry, all opened[B], builtins []B, kind plugi
 	var p host.Program
 	if i := slices.IndexFunc(builtins, func(b B) bool { return b.Info().Name == name }); i < 0 {
 		p, err = r.program(kind, name)
-	} else if !o.isolate {
+	} else if info := builtins[i].Info(); !r.isolates(info, o) {
 		return builtins[i], nil
 	} else {
-		p, err = r.isolated(builtins[i].Info())
+		p, err = r.isolated(info)
 	}
 	if err != nil {
 		return b, err
 	}
 	if b, err = open(p); err == nil {
+		r.mu.Lock()
 		all[name] = b
+		r.mu.Unlock()
 	}
 	return b, err
 }

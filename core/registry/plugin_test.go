@@ -96,3 +96,28 @@ func TestOwnKeys(t *testing.T) {
 		t.Errorf("%v", got)
 	}
 }
+
+// TestIsolates: a built-in that needs no rights gets a process without any,
+// unless it is told otherwise or there is no program for it.
+func TestIsolates(t *testing.T) {
+	yes, no := true, false
+	bare := plugins.Info{Name: "x", Caps: []plugins.Cap{plugins.CapUnprivileged}}
+	for name, tt := range map[string]struct {
+		info  plugins.Info
+		own   own
+		serve []string
+		want  bool
+	}{
+		"needs none":             {bare, own{}, []string{"serve"}, true},
+		"needs some":             {plugins.Info{Name: "x"}, own{}, []string{"serve"}, false},
+		"told to":                {plugins.Info{Name: "x"}, own{isolate: &yes}, []string{"serve"}, true},
+		"told not to":            {bare, own{isolate: &no}, []string{"serve"}, false},
+		"no program":             {bare, own{}, nil, false},
+		"told to, by no program": {bare, own{isolate: &yes}, nil, true}, // which is refused then
+	} {
+		r := New(nil, nil, Options{Serve: tt.serve})
+		if got := r.isolates(tt.info, tt.own); got != tt.want {
+			t.Errorf("%s: %v", name, got)
+		}
+	}
+}

@@ -42,11 +42,10 @@ type Registry struct {
 	// that happens once in a backend's life.
 	configured map[string]bool
 
+	mu       sync.Mutex // guards the rest: config and status are read from several goroutines
 	openNets opened[plugins.NetBackend]
 	openBGPs opened[plugins.BGPBackend]
-
-	mu      sync.Mutex        // guards the next: the config is read from several goroutines
-	located map[string]string // name to path
+	located  map[string]string // name to path
 }
 
 // New makes a registry of the given built-ins.

@@ -2,6 +2,7 @@ package status
 
 import (
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -14,8 +15,8 @@ type Event struct {
 	Why    string    `json:"why"`
 }
 
-// Changes tells what moved from old to cur: states, and how many peers are
-// told. now becomes the events' time where the snapshot has none.
+// Changes tells what moved from old to cur: states, how many peers are told, and
+// the processes of backends. now becomes the events' time where the snapshot has none.
 func Changes(old, cur *Status, now time.Time) []Event {
 	var events []Event
 	add := func(e Event) {
@@ -33,6 +34,9 @@ func Changes(old, cur *Status, now time.Time) []Event {
 	for _, p := range old.Peers {
 		gone["peer "+p.Name] = p.State
 	}
+	for _, b := range old.Backends {
+		gone[backendName(b)] = backendWord(b)
+	}
 	take := func(object string) string {
 		was := gone[object]
 		delete(gone, object)
@@ -43,6 +47,10 @@ func Changes(old, cur *Status, now time.Time) []Event {
 	}
 	for _, p := range cur.Peers {
 		add(Event{Time: p.Since, Object: "peer " + p.Name, From: take("peer " + p.Name), To: p.State, Why: p.LastError})
+	}
+	for _, b := range cur.Backends {
+		why, _, _ := strings.Cut(b.LastEnd, "\n")
+		add(Event{Time: now, Object: backendName(b), From: take(backendName(b)), To: backendWord(b), Why: why})
 	}
 	for _, v := range old.VIPs {
 		if was, ok := gone["vip "+v.Name]; ok {
@@ -55,6 +63,20 @@ func Changes(old, cur *Status, now time.Time) []Event {
 		}
 	}
 	return events
+}
+
+func backendName(b Backend) string {
+	if b.Peer != "" {
+		return "backend " + b.Name + " for " + b.Peer
+	}
+	return "backend " + b.Name
+}
+
+func backendWord(b Backend) string {
+	if b.PID == 0 {
+		return "down"
+	}
+	return fmt.Sprintf("pid %d", b.PID)
 }
 
 func vipWord(v VIP) string {

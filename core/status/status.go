@@ -34,6 +34,8 @@ type Status struct {
 	VIPs      []VIP     `json:"vips"`     // by name
 	Peers     []Peer    `json:"peers"`    // by name
 	Problems  []Problem `json:"problems"` // by object
+	// Backends are the backends in use, with the processes they run in.
+	Backends []Backend `json:"backends"`
 }
 
 // Network is the network backend in use.
@@ -47,6 +49,30 @@ type BGP struct {
 	Backend  string `json:"backend"`
 	ASN      uint32 `json:"asn"`
 	RouterID string `json:"router_id"`
+}
+
+// Backend is one process of a backend.
+type Backend struct {
+	Name    string `json:"name"`
+	Kind    string `json:"kind"` // "network" or "bgp"
+	Version string `json:"version"`
+	API     int    `json:"api"` // the version of the plugin contract that it speaks
+	PID     int    `json:"pid"` // 0 while there is none
+	// Isolated: it has a process of its own, and is started again when that ends.
+	Isolated bool `json:"isolated"`
+	// User is whom it runs as, if not as the daemon; UserWhy, why it is not
+	// "stentor", where it should be.
+	User    string `json:"user"`
+	UserWhy string `json:"user_why,omitempty"`
+	// Powerless: it has no capabilities (capabilities(7)).
+	Powerless bool      `json:"powerless"`
+	Since     time.Time `json:"since,omitzero"` // of the present process, if it is its own
+	Restarts  int       `json:"restarts"`
+	LastEnd   string    `json:"last_end"` // how the process before it ended
+	EndedAt   time.Time `json:"ended_at,omitzero"`
+	// Peer is set where one peer has a process for itself, as what it sent
+	// ended the one of all.
+	Peer string `json:"peer,omitempty"`
 }
 
 // VIP is one shared IP.

@@ -36,15 +36,18 @@ func TestChanges(t *testing.T) {
 	up := time.Unix(99, 0).UTC()
 	old := &Status{Generation: 1,
 		VIPs:  []VIP{{Name: "a", Role: "primary", State: Pending, Peers: 1}, {Name: "b", State: Announced}, {Name: "same", State: Announced}},
-		Peers: []Peer{{Name: "rs1", State: "active"}, {Name: "rs2", State: "established"}}}
+		Peers: []Peer{{Name: "rs1", State: "active"}, {Name: "rs2", State: "established"}}, Backends: []Backend{{Name: "x", PID: 7}, {Name: "same", PID: 9}}}
 	cur := &Status{Generation: 2,
-		VIPs:  []VIP{{Name: "a", Role: "primary", State: Announced, Peers: 1, AnnouncedTo: []string{"rs1"}}, {Name: "c", State: Pending, Why: "new"}, {Name: "same", State: Announced}},
-		Peers: []Peer{{Name: "rs1", State: "established", Since: up}}}
+		VIPs:     []VIP{{Name: "a", Role: "primary", State: Announced, Peers: 1, AnnouncedTo: []string{"rs1"}}, {Name: "c", State: Pending, Why: "new"}, {Name: "same", State: Announced}},
+		Peers:    []Peer{{Name: "rs1", State: "established", Since: up}},
+		Backends: []Backend{{Name: "x", EndedAt: up, LastEnd: "it ended\nwith a trace"}, {Name: "same", PID: 9}, {Name: "x", Peer: "rs1", PID: 8}}}
 	want := []Event{
 		{Time: now, Object: "config", From: "generation 1", To: "generation 2"},
 		{Time: now, Object: "vip a", From: "primary pending 0/1 peers", To: "primary announced 1/1 peers"},
 		{Time: now, Object: "vip c", To: " pending 0/0 peers", Why: "new"},
 		{Time: up, Object: "peer rs1", From: "active", To: "established"},
+		{Time: now, Object: "backend x", From: "pid 7", To: "down", Why: "it ended"},
+		{Time: now, Object: "backend x for rs1", To: "pid 8"},
 		{Time: now, Object: "vip b", From: " announced 0/0 peers", Why: "no longer in the config"},
 		{Time: now, Object: "peer rs2", From: "established", Why: "no longer in the config"},
 	}
@@ -56,7 +59,7 @@ func TestChanges(t *testing.T) {
 // TestJSONContract holds the names that scripts depend on. A name may be added
 // here, never changed or removed.
 func TestJSONContract(t *testing.T) {
-	raw, err := json.Marshal(Status{VIPs: []VIP{{Adopted: true}}, Peers: []Peer{{}}, Problems: []Problem{{}}})
+	raw, err := json.Marshal(Status{VIPs: []VIP{{Adopted: true}}, Peers: []Peer{{}}, Problems: []Problem{{}}, Backends: []Backend{{UserWhy: "x", Peer: "x", Since: time.Unix(1, 0), EndedAt: time.Unix(1, 0)}}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -65,12 +68,13 @@ func TestJSONContract(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := map[string]string{
-		"":         "version since generation converged network bgp vips peers problems",
+		"":         "version since generation converged network bgp vips peers problems backends",
 		"network":  "backend why",
 		"bgp":      "backend asn router_id",
 		"vips":     "name address announce role state why since on_host adopted announced_to peers",
 		"peers":    "name address asn state since announced received last_error",
 		"problems": "object message hint since",
+		"backends": "name kind version api pid isolated user user_why powerless since restarts last_end ended_at peer",
 	}
 	for where, keys := range want {
 		table := got

@@ -20,6 +20,9 @@ func OpenNet(ctx context.Context, o Options, prog Program) (*Net, error) {
 	return &Net{s}, nil
 }
 
+// Processes tells how its process is.
+func (n *Net) Processes() []State { return []State{n.State()} }
+
 // Plan asks the present process.
 func (n *Net) Plan(ctx context.Context, want []plugins.VIP) (p plugins.Plan, err error) {
 	err = n.call(ctx, "Plan", func(ctx context.Context, b plugins.NetBackend) (err error) { p, err = b.Plan(ctx, want); return err })
@@ -46,35 +49,4 @@ func (n *Net) Inspect(ctx context.Context, want []plugins.VIP) (f []plugins.Find
 		return err
 	})
 	return f, err
-}
-
-// BGP is a BGP backend in a process of its own.
-type BGP struct {
-	*supervisor[plugins.BGPBackend]
-}
-
-// OpenBGP starts a program that is a BGP backend.
-func OpenBGP(ctx context.Context, o Options, prog Program) (*BGP, error) {
-	s, err := supervise(ctx, o, prog, plugins.BGPOver)
-	if err != nil {
-		return nil, err
-	}
-	return &BGP{s}, nil
-}
-
-// Plan asks the present process.
-func (b *BGP) Plan(ctx context.Context, want plugins.Speaker) (p plugins.Plan, err error) {
-	err = b.call(ctx, "Plan", func(ctx context.Context, b plugins.BGPBackend) (err error) { p, err = b.Plan(ctx, want); return err })
-	return p, err
-}
-
-// Apply asks the present process.
-func (b *BGP) Apply(ctx context.Context, want plugins.Speaker) error {
-	return b.call(ctx, "Apply", func(ctx context.Context, b plugins.BGPBackend) error { return b.Apply(ctx, want) })
-}
-
-// Observe asks the present process.
-func (b *BGP) Observe(ctx context.Context) (s plugins.SpeakerState, err error) {
-	err = b.call(ctx, "Observe", func(ctx context.Context, b plugins.BGPBackend) (err error) { s, err = b.Observe(ctx); return err })
-	return s, err
 }

@@ -21,7 +21,10 @@ type Options struct {
 	PinFile string
 	// RequirePin refuses what does not stand in PinFile.
 	RequirePin bool
-	Log        *slog.Logger // nil: none
+	// NetNS is the file of a network namespace to run programs in, as ip-netns(8)
+	// keeps them; empty is the daemon's own. The conformance suite needs it.
+	NetNS string
+	Log   *slog.Logger // nil: none
 
 	limits limits
 }

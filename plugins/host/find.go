@@ -23,14 +23,31 @@ type Program struct {
 	// own is this same program, which needs no check: who could change it could
 	// change the daemon.
 	own bool
+	// confined takes the capabilities from a program that runs as root, too.
+	confined bool
+	why      string // why it is no better account
 }
 
 // Own is a built-in backend of the running program, in a process of its own.
-// args have the program serve it; user may be empty.
-func Own(info plugins.Info, user string, args ...string) Program {
-	m := plugins.Manifest{Name: info.Name, Kind: info.Kind, Version: info.Version, API: info.API, Caps: info.Caps, User: user}
+// args have the program serve it.
+func Own(info plugins.Info, args ...string) Program {
+	m := plugins.Manifest{Name: info.Name, Kind: info.Kind, Version: info.Version, API: info.API, Caps: info.Caps}
 	// Not by its path: an upgrade may have put another program there.
 	return Program{Manifest: m, Path: "/proc/self/exe", Args: args, own: true}
+}
+
+// Confined is p as another user, if that can be, and without any capability.
+func (p Program) Confined(a Account) Program {
+	p.User, p.why, p.confined = a.Name, a.Why, true
+	return p
+}
+
+// String names the program in errors.
+func (p Program) String() string {
+	if p.own {
+		return "the process of " + p.Name
+	}
+	return "plugin " + p.Path
 }
 
 // title is what ps(1) shows.
@@ -67,7 +84,15 @@ func Find(o Options, name string) (Program, error) {
 
 // At gives the plugin at that path, if it may be run.
 func At(o Options, path string) (Program, error) {
-	o = o.withDefaults()
+	prog, err := unpinned(path)
+	if err != nil {
+		return Program{}, err
+	}
+	return prog, o.withDefaults().pinned(prog.Path)
+}
+
+// unpinned is At but for the pin.
+func unpinned(path string) (Program, error) {
 	if !filepath.IsAbs(path) {
 		return Program{}, fmt.Errorf("plugin %s: want an absolute path", path)
 	}
@@ -82,7 +107,7 @@ func At(o Options, path string) (Program, error) {
 	if err != nil {
 		return Program{}, err
 	}
-	return Program{Manifest: m, Path: real}, o.pinned(real)
+	return Program{Manifest: m, Path: real}, nil
 }
 
 // Names are the plugins that the folders hold, sorted, whether they may be run or not.

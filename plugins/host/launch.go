@@ -47,7 +47,7 @@ func launch(ctx context.Context, o Options, prog Program) (*instance, error) {
 	}
 	i := &instance{prog: prog, opts: o, tail: &tail{}, since: time.Now(), gone: make(chan struct{})}
 	log := o.Log.With("plugin", prog.Name)
-	runDir := o.runDir()
+	runDir := o.runDir(prog.User)
 	sweep(runDir)
 	i.client = plugin.NewClient(&plugin.ClientConfig{
 		HandshakeConfig:  wire.Handshake(),
@@ -58,12 +58,15 @@ func launch(ctx context.Context, o Options, prog Program) (*instance, error) {
 		StartTimeout:     o.limits.start,
 		RunnerFunc: func(_ hclog.Logger, cmd *exec.Cmd, dir string) (runner.Runner, error) {
 			cmd.Path, cmd.Args = prog.Path, append([]string{prog.title()}, prog.Args...)
-			cmd.Env = append(cmd.Env, "LANG=C.UTF-8", "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "TMPDIR="+dir)
+			// A Go program's panic shall name the peer (see panicked).
+			cmd.Env = append(cmd.Env, "GODEBUG=tracebacklabels=1", "LANG=C.UTF-8", "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "TMPDIR="+dir)
 			var err error
 			if i.proc, err = newProcess(cmd, dir, prog.User); err != nil {
 				os.RemoveAll(dir)
+				return nil, err
 			}
-			return i.proc, err
+			i.proc.netns, i.proc.confined = o.NetNS, prog.confined
+			return i.proc, nil
 		},
 		GRPCDialOptions: []grpc.DialOption{
 			grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(wire.MaxMessage), grpc.MaxCallSendMsgSize(wire.MaxMessage)),
@@ -75,7 +78,7 @@ func launch(ctx context.Context, o Options, prog Program) (*instance, error) {
 	})
 	conn, err := i.connect()
 	if err != nil {
-		err = fmt.Errorf("plugin %s: %s%s%w", prog.Path, i.explain(err), i.tail, quietly{plugins.ErrUnavailable})
+		err = fmt.Errorf("%s: %s%s%w", prog, i.explain(err), i.tail, quietly{plugins.ErrUnavailable})
 		i.client.Kill() // of what is left: its folder
 		return nil, err
 	}
@@ -85,7 +88,7 @@ func launch(ctx context.Context, o Options, prog Program) (*instance, error) {
 	defer cancel()
 	if err := i.ping(ctx); err != nil {
 		i.stop("did not answer after its handshake")
-		return nil, fmt.Errorf("plugin %s: it shook hands, and its health service does not say that it serves (%v)%s%w", prog.Path, err, i.tail, quietly{plugins.ErrUnavailable})
+		return nil, fmt.Errorf("%s: it shook hands, and its health service does not say that it serves (%v)%s%w", prog, err, i.tail, quietly{plugins.ErrUnavailable})
 	}
 	go i.watchdog()
 	return i, nil

@@ -28,6 +28,8 @@ const drainTime = 500 * time.Millisecond
 type process struct {
 	cmd            *exec.Cmd
 	dir            string // of the socket
+	netns          string // the file of a network namespace; empty: the daemon's
+	confined       bool   // it gets no capabilities, even as root
 	stdout, stderr *os.File
 	hello          head
 	dead           chan struct{} // closed when the program has ended,
@@ -93,8 +95,14 @@ func (p *process) Start(context.Context) error {
 func (p *process) live(started chan<- error) {
 	runtime.LockOSThread()
 	stdout, stderr, err := p.pipes()
+	if err == nil && p.netns != "" {
+		err = enter(p.netns)
+	}
 	if err == nil {
 		err = giveUp()
+	}
+	if err == nil && p.confined {
+		err = rootIsNobody()
 	}
 	if err == nil {
 		err = p.cmd.Start()
@@ -167,6 +175,19 @@ func (p *process) pipes() (stdout, stderr *os.File, err error) {
 	return stdout, stderr, err
 }
 
+// enter moves this thread, and what it starts, to another network namespace.
+func enter(netns string) error {
+	f, err := os.Open(netns)
+	if err != nil {
+		return fmt.Errorf("network namespace: %w", err)
+	}
+	defer f.Close()
+	if err := unix.Setns(int(f.Fd()), unix.CLONE_NEWNET); err != nil {
+		return fmt.Errorf("enter network namespace %s: %w", netns, err)
+	}
+	return nil
+}
+
 // giveUp takes from this thread what a program must not inherit from the
 // daemon: the way to more rights, the ambient capabilities (capabilities(7)),
 // which a change of user alone would not clear, and open files.
@@ -189,6 +210,23 @@ func giveUp() error {
 		}
 	}
 	return nil
+}
+
+// rootIsNobody has a program that this thread starts get no capabilities for
+// being root (capabilities(7), "The securebits flags"). Who may not set that
+// has few to give.
+func rootIsNobody() error {
+	const noRoot = 1<<0 | 1<<1 // SECBIT_NOROOT and SECBIT_NOROOT_LOCKED of linux/securebits.h
+	if err := unix.Prctl(unix.PR_SET_SECUREBITS, noRoot, 0, 0, 0); err != nil && !errors.Is(err, unix.EPERM) {
+		return fmt.Errorf("securebits: %w", err)
+	}
+	return nil
+}
+
+// powerless tells whether a process has no capability.
+func powerless(pid int) bool {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	return err == nil && bytes.Contains(text, []byte("\nCapEff:\t0000000000000000\n"))
 }
 
 // kill ends the program and all of its process group. The first reason is kept.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"net/netip"
 	"sync"
 	"time"
 
@@ -14,11 +15,18 @@ import (
 
 // State is how a plugin's process is.
 type State struct {
-	Path     string
-	PID      int       // 0 while there is none
-	Since    time.Time // of the present process
-	Restarts int
-	LastEnd  string // how the process before it ended; empty if there was none
+	plugins.Info
+	Path      string
+	User      string    // whom it runs as; empty: the daemon's own user
+	UserWhy   string    // why that is not the user it should be
+	Powerless bool      // it has no capabilities
+	PID       int       // 0 while there is none
+	Since     time.Time // of the present process
+	Restarts  int
+	LastEnd   string    // how the process before it ended; empty if there was none
+	EndedAt   time.Time // when it did
+	NextAt    time.Time // when the next start is due, while there is no process
+	Peer      string    // the one BGP peer that it serves, if it serves one alone
 }
 
 // supervisor keeps one program running, and gives calls to the process there is.
@@ -38,7 +46,18 @@ type supervisor[B plugins.Backend] struct {
 	why    error           // why there is none
 	config *plugins.Config // what the backend was configured with
 	state  State
-	told   int // the Restarts that Watch has told of
+	last   ending // of the process before
+	ends   int    // how often it came to one
+	told   int    // the Restarts that Watch has told of
+	// culprits are the BGP peers whose goroutines panicked, and the ends that came of it.
+	culprits map[netip.Addr]ending
+}
+
+// ending is how a process ended.
+type ending struct {
+	panicked string // the first line of the panic; empty if it was none
+	err      error
+	at       time.Time
 }
 
 // running is a backend in its process.
@@ -50,20 +69,31 @@ type running[B plugins.Backend] struct {
 
 // supervise starts prog, and starts it again whenever it ends, until close.
 func supervise[B plugins.Backend](ctx context.Context, o Options, prog Program, over func(context.Context, grpc.ClientConnInterface) (B, error)) (*supervisor[B], error) {
-	s := &supervisor[B]{
-		opts: o.withDefaults(), prog: prog, over: over, stopped: make(chan struct{}), news: make(chan struct{}),
-		state: State{Path: prog.Path},
-	}
+	s := newSupervisor(o, prog, over)
 	first, err := s.start(ctx)
 	if err != nil {
 		return nil, err
 	}
 	s.info = first.backend.Info()
-	s.set(first, nil)
+	s.state.Info = s.info
+	s.set(first)
+	s.keep(first, ending{})
+	return s, nil
+}
+
+func newSupervisor[B plugins.Backend](o Options, prog Program, over func(context.Context, grpc.ClientConnInterface) (B, error)) *supervisor[B] {
+	return &supervisor[B]{
+		opts: o.withDefaults(), prog: prog, over: over, stopped: make(chan struct{}), news: make(chan struct{}),
+		state:    State{Info: prog.Info(), Path: prog.Path, User: prog.User, UserWhy: prog.why},
+		culprits: map[netip.Addr]ending{},
+	}
+}
+
+// keep has a process run until close: first, or one that comes after the end of another.
+func (s *supervisor[B]) keep(first *running[B], before ending) {
 	life, end := context.WithCancel(context.Background())
 	s.end = end
-	go s.run(life, first)
-	return s, nil
+	go s.run(life, first, before)
 }
 
 // start gives a process whose backend is who it should be and is configured.
@@ -80,7 +110,7 @@ func (s *supervisor[B]) start(ctx context.Context) (*running[B], error) {
 	}
 	if err != nil {
 		i.stop("is not what its manifest says")
-		return nil, fmt.Errorf("plugin %s: %w", s.prog.Path, err)
+		return nil, fmt.Errorf("%s: %w", s.prog, err)
 	}
 	s.mu.Lock()
 	config := s.config
@@ -90,7 +120,7 @@ func (s *supervisor[B]) start(ctx context.Context) (*running[B], error) {
 	}
 	if err := r.backend.Configure(ctx, *config); err != nil {
 		i.stop("could not be configured again")
-		return nil, fmt.Errorf("plugin %s, configured as before: %w%s", s.prog.Path, err, i.tail)
+		return nil, fmt.Errorf("%s, configured as before: %w%s", s.prog, err, i.tail)
 	}
 	return r, nil
 }
@@ -113,56 +143,85 @@ func matches(manifest, have plugins.Info) error {
 }
 
 // run follows the processes until ctx ends.
-func (s *supervisor[B]) run(ctx context.Context, r *running[B]) {
+func (s *supervisor[B]) run(ctx context.Context, r *running[B], last ending) {
 	defer close(s.stopped)
-	fails := 0
-	for {
-		var err error
-		select {
-		case <-ctx.Done():
-			r.stop("did not end when it was asked to")
-			return
-		case <-r.gone:
-			err = r.death()
-			if time.Since(r.since) >= s.opts.limits.calm {
-				fails = 0
+	for fails := 0; ; {
+		if r != nil {
+			select {
+			case <-ctx.Done():
+				r.stop("did not end when it was asked to")
+				return
+			case <-r.gone:
+				last = s.ended(r)
+				if time.Since(r.since) >= s.opts.limits.calm {
+					fails = 0
+				}
 			}
 		}
 		for r = nil; r == nil; {
 			wait := min(s.opts.limits.retryMin<<min(fails, 16), s.opts.limits.retryMax)
 			wait = wait/2 + rand.N(wait/2+1) // jitter, lest a fleet tries in step
 			fails++
-			s.opts.Log.Error("a plugin is down", "plugin", s.prog.Name, "error", err, "next_start_in", wait.Round(time.Millisecond))
-			s.set(nil, err)
+			s.opts.Log.Error("a plugin is down", "plugin", s.prog.Name, "error", last.err, "next_start_in", wait.Round(time.Millisecond))
+			s.down(last, wait)
 			select {
 			case <-ctx.Done():
 				return
 			case <-time.After(wait):
 			}
-			r, err = s.start(ctx)
+			if r, last.err = s.start(ctx); r == nil {
+				last.at = time.Now()
+			}
 		}
 		s.opts.Log.Info("the plugin runs again", "plugin", s.prog.Name, "pid", r.proc.pid())
-		s.set(r, nil)
+		s.set(r)
 	}
+}
+
+// ended notes how a process ended, and which peer's doing it was.
+func (s *supervisor[B]) ended(r *running[B]) ending {
+	about, peer := r.tail.panicked()
+	e := ending{panicked: about, err: r.death(), at: time.Now()}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.ends++
+	if peer.IsValid() {
+		s.culprits[peer] = e
+	}
+	return e
 }
 
 // death is the error of calls to a process that is no more.
 func (r *running[B]) death() error {
-	return fmt.Errorf("plugin %s (pid %d) ended: %s%s%w", r.prog.Path, r.proc.pid(), r.proc.how(), r.tail, quietly{plugins.ErrUnavailable})
+	how := r.proc.how()
+	if about, _ := r.tail.panicked(); about != "" {
+		how += ", " + about
+	}
+	return fmt.Errorf("%s (pid %d) ended: %s%s%w", r.prog, r.proc.pid(), how, r.tail, quietly{plugins.ErrUnavailable})
 }
 
-// set publishes a process, or that there is none.
-func (s *supervisor[B]) set(r *running[B], why error) {
+// set publishes a process.
+func (s *supervisor[B]) set(r *running[B]) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if r != nil {
-		if s.state.LastEnd != "" {
-			s.state.Restarts++
-		}
-		s.state.PID, s.state.Since = r.proc.pid(), r.since
-	} else {
-		s.state.PID, s.state.LastEnd = 0, why.Error()
+	if s.state.LastEnd != "" {
+		s.state.Restarts++
 	}
+	s.state.PID, s.state.Since, s.state.NextAt = r.proc.pid(), r.since, time.Time{}
+	s.state.Powerless = powerless(r.proc.pid())
+	s.publish(r, nil)
+}
+
+// down publishes that there is none, and when there will be.
+func (s *supervisor[B]) down(last ending, wait time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.last = last
+	s.state.PID, s.state.LastEnd, s.state.EndedAt, s.state.NextAt = 0, last.err.Error(), last.at, time.Now().Add(wait)
+	s.publish(nil, last.err)
+}
+
+func (s *supervisor[B]) publish(r *running[B], why error) {
 	s.now, s.why = r, why
 	close(s.news)
 	s.news = make(chan struct{})

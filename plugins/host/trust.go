@@ -84,7 +84,7 @@ func (o Options) pinned(path string) error {
 	}
 	if want == "" {
 		if o.RequirePin {
-			return fmt.Errorf("plugin %s: has no pin in %s, and require_pin is set; if you trust it, run: sha256sum %s >> %s", path, o.PinFile, path, o.PinFile)
+			return fmt.Errorf("plugin %s: has no pin in %s, and require_pin is set; if you trust it, run: stentor plugins trust %s", path, o.PinFile, path)
 		}
 		return nil
 	}
@@ -93,7 +93,7 @@ func (o Options) pinned(path string) error {
 		return err
 	}
 	if have != want {
-		return fmt.Errorf("plugin %s: is not the file that was pinned: its sha256 is %s, and %s says %s; if you trust the new one, replace the line", path, have, o.PinFile, want)
+		return fmt.Errorf("plugin %s: is not the file that was pinned: its sha256 is %s, and %s says %s; if you trust the new one, run: stentor plugins trust %s", path, have, o.PinFile, want, path)
 	}
 	return nil
 }

@@ -185,13 +185,24 @@ type view struct {
 	Generation int
 	Converged  bool
 	VIPs       []vipView
-	Peers      []struct {
-		Name, State string
-		Announced   int
-		Received    int
-		LastError   string `json:"last_error"`
-	}
-	Problems []struct{ Object, Message string }
+	Peers      []peerView
+	Problems   []struct{ Object, Message string }
+	Backends   []backendView
+}
+
+type backendView struct {
+	Name, User, Peer string
+	PID, Restarts    int
+	Isolated         bool
+	Powerless        bool
+	LastEnd          string `json:"last_end"`
+}
+
+type peerView struct {
+	Name, State string
+	Announced   int
+	Received    int
+	LastError   string `json:"last_error"`
 }
 
 type vipView struct {

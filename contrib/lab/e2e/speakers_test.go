@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -133,5 +134,48 @@ func TestEarlierSpeaker(t *testing.T) {
 	running, err := frr.Show(r.limit(10*time.Second), "show running-config")
 	if err != nil || strings.Contains(running, "stentor") || strings.Contains(running, "router bgp") {
 		t.Errorf("FRR still has something of ours: %v\n%s", err, running)
+	}
+}
+
+// TestSpeakerRestarts: the daemon that stentor drives dies. Status tells so, the
+// other host has the traffic, and all is as before when the daemon is back.
+func TestSpeakerRestarts(t *testing.T) {
+	for _, kind := range []lab.Kind{lab.FRR} {
+		t.Run(string(kind), func(t *testing.T) {
+			t.Parallel()
+			r := newRig(t, lab.BIRD)
+			s := r.speaker(lab.HostA, kind)
+			r.configFor(lab.HostA, kind, s.TOML, with(vips, "primary")...)
+			r.config(lab.HostB, with(vips, "secondary")...)
+			r.start(lab.HostB)
+			r.start(lab.HostA)
+			r.holds(lab.HostA, 20*time.Second, with(prefixes, "65000:1")...)
+			r.holds(lab.HostB, 20*time.Second, with(prefixes, "65000:2")...)
+			p := r.ping(addresses[0])
+			r.answers(p, lab.HostA, 10*time.Second)
+			for range 2 {
+				died := time.Now()
+				if err := s.Kill(r.limit(5 * time.Second)); err != nil {
+					t.Fatal(err)
+				}
+				r.until("status of the dead daemon", 10*time.Second, func() (bool, string) {
+					v := r.status(lab.HostA)
+					up := slices.ContainsFunc(v.Peers, func(p peerView) bool { return p.State == "established" || p.LastError == "" })
+					told := slices.ContainsFunc(v.VIPs, func(v vipView) bool { return len(v.AnnouncedTo) > 0 })
+					return !up && !told, fmt.Sprintf("%+v", v)
+				})
+				t.Logf("told %s after the end of the daemon", time.Since(died).Round(10*time.Millisecond))
+				r.answers(p, lab.HostB, 10*time.Second)
+				r.lossless(p, died, "the end of the daemon")
+				if err := s.Start(r.limit(20 * time.Second)); err != nil {
+					t.Fatal(err)
+				}
+				back := time.Now()
+				r.holds(lab.HostA, 30*time.Second, with(prefixes, "65000:1")...)
+				t.Logf("announced again %s after its return", time.Since(back).Round(10*time.Millisecond))
+				r.answers(p, lab.HostA, 10*time.Second)
+				r.lossless(p, back, "its return")
+			}
+		})
 	}
 }

@@ -42,6 +42,7 @@ type Server struct {
 	routes   rib
 	peers    map[netip.Addr]*peer
 	events   []Event
+	babbles  map[netip.Addr]bool // neighbors that Babble names
 	listener net.Listener
 	closed   bool
 	running  sync.WaitGroup
@@ -56,7 +57,7 @@ type peer struct {
 
 // Serve starts a server on l, which it owns from here on. See Listen.
 func Serve(l net.Listener, c Config) *Server {
-	s := &Server{config: c, listener: l, routes: rib{}, peers: map[netip.Addr]*peer{}}
+	s := &Server{config: c, listener: l, routes: rib{}, peers: map[netip.Addr]*peer{}, babbles: map[netip.Addr]bool{}}
 	for _, n := range c.Neighbors {
 		s.peers[n.Addr] = &peer{Neighbor: n, Session: Session{Peer: n.Addr, State: StateActive, Since: time.Now()}}
 	}
@@ -144,6 +145,20 @@ func (s *Server) established(p *peer) func() {
 		p.State, p.Since = StateEstablished, time.Now()
 		p.Established++
 		s.log(Event{Peer: p.Addr, Kind: Established})
+		if s.babbles[p.Addr] {
+			p.session.babble()
+		}
+	}
+}
+
+// Babble sends a neighbor a message of a type that no RFC knows, now and at the
+// start of each session from now on.
+func (s *Server) Babble(to netip.Addr) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.babbles[to] = true
+	if p := s.peers[to]; p != nil && p.session != nil && p.State == StateEstablished {
+		p.session.babble()
 	}
 }
 

@@ -1,6 +1,7 @@
 package rs
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -179,15 +180,26 @@ func (s *session) notify(code, subcode uint8, data []byte) {
 	_ = s.send(bgp.NewBGPNotificationMessage(code, subcode, data))
 }
 
+// babble sends a header of type 9, with nothing after it.
+func (s *session) babble() {
+	b := bytes.Repeat([]byte{0xff}, bgp.BGP_HEADER_LENGTH)
+	b[16], b[17], b[18] = 0, bgp.BGP_HEADER_LENGTH, 9
+	_ = s.write(b) // a session that is gone can't be disturbed
+}
+
 func (s *session) send(m *bgp.BGPMessage) error {
 	b, err := m.Serialize()
 	if err != nil {
 		return err
 	}
+	return s.write(b)
+}
+
+func (s *session) write(b []byte) error {
 	s.writing.Lock()
 	defer s.writing.Unlock()
 	s.conn.SetWriteDeadline(time.Now().Add(5 * time.Second))
-	_, err = s.conn.Write(b)
+	_, err := s.conn.Write(b)
 	return err
 }
 

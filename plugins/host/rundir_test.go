@@ -1,0 +1,49 @@
+package host
+
+import (
+	"net"
+	"os"
+	"path/filepath"
+	"testing"
+)
+
+// TestSweepSparesTheLiving: what a living plugin keeps in its folder beside its
+// socket, a file or a socket that it closed, does not cost it the folder.
+func TestSweepSparesTheLiving(t *testing.T) {
+	run, err := os.MkdirTemp("", "sw") // short: a socket's path has 108 bytes (unix(7))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer os.RemoveAll(run)
+	listen := func(dir, name string, stays bool) {
+		t.Helper()
+		if err := os.MkdirAll(filepath.Join(run, dir), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		l, err := net.ListenUnix("unix", &net.UnixAddr{Name: filepath.Join(run, dir, name), Net: "unix"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if stays {
+			t.Cleanup(func() { l.Close() })
+			return
+		}
+		l.SetUnlinkOnClose(false)
+		l.Close()
+	}
+	listen("plugin-dir-living", "plugin", true)
+	listen("plugin-dir-living", "closed", false)
+	listen("plugin-dir-dead", "plugin", false)
+	for _, d := range []string{"plugin-dir-living", "plugin-dir-dead"} {
+		if err := os.WriteFile(filepath.Join(run, d, "file"), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	sweep(run)
+	if _, err := os.Stat(filepath.Join(run, "plugin-dir-living/file")); err != nil {
+		t.Error(err)
+	}
+	if _, err := os.Stat(filepath.Join(run, "plugin-dir-dead")); err == nil {
+		t.Error("the folder of a dead plugin is still there")
+	}
+}
