@@ -41,7 +41,7 @@ traffic follows the healthy host. Without a verb it shows the status.`,
 	status := a.status()
 	root.Args, root.RunE = cobra.NoArgs, status.RunE
 	root.Flags().AddFlagSet(status.Flags())
-	root.AddCommand(status, a.run(), a.check(), a.diff(), a.apply(), a.confirm(), a.watch(), a.drain(), a.undrain(), a.reload(), a.version(), a.lab(), a.pluginServe(), a.guard())
+	root.AddCommand(status, a.run(), a.check(), a.diff(), a.apply(), a.confirm(), a.watch(), a.drain(), a.undrain(), a.reload(), a.version(), a.lab(), a.plugins(), a.pluginServe(), a.guard())
 	root.InitDefaultCompletionCmd()
 	for _, c := range root.Commands() {
 		if c.HasSubCommands() { // alone it is help; cobra takes any other word for that too

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -30,6 +31,10 @@ type BGP struct {
 	Kill func(plugins.BGPBackend) error
 	// PID is the process that speaks BGP, whose memory is measured; nil or 0 if unknown.
 	PID func(plugins.BGPBackend) int
+	// Program is what Open runs, if that is a plugin's program.
+	Program *Program
+	// Cases are the names of those to run; nil: all.
+	Cases []string
 	// Except names the cases in which the backend does not keep the promise, each with the
 	// reason. They are run all the same: an exception that is not needed is an error.
 	Except map[string]string
@@ -37,6 +42,10 @@ type BGP struct {
 	Hold time.Duration
 	// Patience bounds each wait for something that must happen; 0 means 30 s.
 	Patience time.Duration
+	// Here puts the backend's host into the network namespace where this process
+	// is, for a backend in this process: make it a namespace of its own, as by
+	// CLONE_NEWNET (clone(2)). One case runs at a time.
+	Here bool
 	// Parallel is how many cases run at the same time; 0 means 8.
 	Parallel int
 }
@@ -81,20 +90,14 @@ func runBGPCase(ctx context.Context, under BGP, c bgpCase) Result {
 	r := &bgpRig{under: under, secrets: map[string]bool{}}
 	err := r.whole(ctx, c)
 	result := Result{Case: c.name, Promise: c.promise, Figures: r.figures}
-	var missing notRun
-	var free notAsked
+	result.settle(err)
 	reason, excepted := under.Except[c.name]
 	switch {
-	case errors.As(err, &missing):
-		result.NotRun = string(missing)
-	case errors.As(err, &free):
-		result.NotAsked = string(free)
-	case excepted && err == nil:
+	case !excepted || result.NotRun != "" || result.NotAsked != "":
+	case err == nil:
 		result.Err = fmt.Errorf("the promise is kept: take the exception %q off the list", reason)
-	case excepted:
-		result.Excepted = reason
 	default:
-		result.Err = err
+		result.Err, result.Excepted = nil, reason
 	}
 	return result
 }
@@ -106,24 +109,43 @@ func (b BGP) filled() BGP {
 	if b.Patience == 0 {
 		b.Patience = 30 * time.Second
 	}
+	if b.Here {
+		b.Parallel = 1
+	}
 	if b.Parallel == 0 {
 		b.Parallel = 8
 	}
 	return b
 }
 
-// check refuses exceptions for cases that do not exist.
-func (b BGP) check() error {
-	known := map[string]bool{}
-	for _, c := range bgpCases {
-		known[c.name] = true
+// cases are those that the backend is held to.
+func (b BGP) cases() []bgpCase {
+	all := bgpCases
+	if b.Program != nil {
+		all = slices.Concat(all, bgpProgramCases())
 	}
+	return chosen(all, b.Cases, func(c bgpCase) string { return c.name })
+}
+
+// Names are all cases that there are for the backend.
+func (b BGP) Names() []string {
+	b.Cases = nil
+	var names []string
+	for _, c := range b.cases() {
+		names = append(names, c.name)
+	}
+	return names
+}
+
+// check refuses the names of cases that do not exist.
+func (b BGP) check() error {
+	known := b.Names()
 	for name := range b.Except {
-		if !known[name] {
+		if !slices.Contains(known, name) {
 			return fmt.Errorf("there is no case %q to except", name)
 		}
 	}
-	return nil
+	return unknownCase(known, b.Cases)
 }
 
 // TestBGP runs the suite, each case as a subtest, several at the same time. A
@@ -136,7 +158,7 @@ func TestBGP(t *testing.T, under BGP) {
 		t.Fatal(err)
 	}
 	free := make(chan struct{}, under.filled().Parallel)
-	for _, c := range bgpCases {
+	for _, c := range under.cases() {
 		t.Run(c.name, func(t *testing.T) {
 			done := make(chan Result, 1)
 			go func() {
@@ -168,14 +190,15 @@ func RunBGP(ctx context.Context, under BGP, report func(Result)) (bool, error) {
 		return false, errors.New("the suite makes network namespaces: run it as root")
 	}
 	free := make(chan struct{}, under.filled().Parallel)
-	results := make([]chan Result, len(bgpCases))
+	cases := under.cases()
+	results := make([]chan Result, len(cases))
 	for i := range results {
 		results[i] = make(chan Result, 1)
 	}
 	var done sync.WaitGroup
 	defer done.Wait()
 	done.Go(func() {
-		for i, c := range bgpCases {
+		for i, c := range cases {
 			select {
 			case free <- struct{}{}:
 			case <-ctx.Done():

@@ -50,8 +50,8 @@ type bgpNet struct {
 	peers *namespace
 }
 
-// newBGPNet makes the network.
-func newBGPNet() (_ *bgpNet, err error) {
+// newBGPNet makes the network. With here, the host is where this process is.
+func newBGPNet(here bool) (_ *bgpNet, err error) {
 	n := &bgpNet{}
 	defer func() {
 		if err != nil {
@@ -69,7 +69,12 @@ func newBGPNet() (_ *bgpNet, err error) {
 	if n.peers, err = newNamespace(); err != nil {
 		return nil, err
 	}
-	if n.host.space, err = newNamespace(); err != nil {
+	if here {
+		n.host.space, err = hereSpace()
+	} else {
+		n.host.space, err = newNamespace()
+	}
+	if err != nil {
 		return nil, err
 	}
 	// The second pair of links keeps the carrier of the bridge while the host's is cut off.
@@ -110,6 +115,10 @@ func (n *bgpNet) close() {
 		return
 	}
 	if n.host.space != nil {
+		if n.host.space.here {
+			// The next case has a host of the same name. What is not there need not go.
+			_ = n.host.space.ip("link del eth0", "address flush dev lo scope global")
+		}
 		n.host.space.close()
 	}
 	os.RemoveAll(n.host.Dir)
@@ -155,19 +164,28 @@ func (h *BGPHost) routes() (string, error) {
 // namespace is a network namespace that lasts as long as a thread of ours, a
 // process or a socket is in it.
 type namespace struct {
+	here bool // it is the one of this process
 	tid  int
 	work chan func()
 	gone chan struct{}
 }
 
 func newNamespace() (*namespace, error) {
-	n := &namespace{work: make(chan func()), gone: make(chan struct{})}
+	return startSpace(func() error { return syscall.Unshare(syscall.CLONE_NEWNET) }, false)
+}
+
+// hereSpace is the namespace of this process, which must be one that nobody
+// else is in: it is given a host's links and addresses.
+func hereSpace() (*namespace, error) { return startSpace(func() error { return nil }, true) }
+
+func startSpace(enter func() error, here bool) (*namespace, error) {
+	n := &namespace{here: here, work: make(chan func()), gone: make(chan struct{})}
 	began := make(chan error)
 	go func() {
 		defer close(n.gone)
 		runtime.LockOSThread() // and never unlocked: the thread ends with this goroutine
 		n.tid = syscall.Gettid()
-		err := syscall.Unshare(syscall.CLONE_NEWNET)
+		err := enter()
 		began <- err
 		if err != nil {
 			return

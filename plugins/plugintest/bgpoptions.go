@@ -132,8 +132,9 @@ func caseTTLSecurity(ctx context.Context, r *bgpRig) error {
 		return s.State != plugins.StateEstablished && s.LastError != ""
 	})
 	// Some look at the TTL only once their OPEN is out, which tells a stranger little.
-	if n := count(far, isA(bgppeer.Established)); n > 0 {
-		err = errors.Join(err, errors.New("a peer whose packets have TTL 64 has a session"))
+	told := func(e bgppeer.Event) bool { return e.Update != nil || e.Kind == bgppeer.Established }
+	if n := count(far, told); n > 0 {
+		err = errors.Join(err, errors.New("a peer whose packets have TTL 64 has a session, or was sent an UPDATE"))
 	}
 	return err
 }

@@ -29,7 +29,7 @@ type bgpRig struct {
 
 // whole is a case from beginning to end.
 func (r *bgpRig) whole(ctx context.Context, c bgpCase) (err error) {
-	if r.net, err = newBGPNet(); err != nil {
+	if r.net, err = newBGPNet(r.under.Here); err != nil {
 		return err
 	}
 	defer r.net.close()
@@ -146,7 +146,7 @@ func (r *bgpRig) need(c plugins.Cap) error {
 
 // figure notes how long something took.
 func (r *bgpRig) figure(what string, took time.Duration) {
-	r.figures = append(r.figures, fmt.Sprintf("%s %d ms", what, took.Milliseconds()))
+	r.figures = append(r.figures, inWords(what, took))
 }
 
 func (r *bgpRig) apply(ctx context.Context, want plugins.Speaker) error {

@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -30,6 +31,10 @@ type Net struct {
 	// Inside runs f where the backend works, as in a network namespace; nil is
 	// here. Open and all calls of the backend run in it.
 	Inside func(f func())
+	// Program is what Open runs, if that is a plugin's program.
+	Program *Program
+	// Cases are the names of those to run; nil: all.
+	Cases []string
 	// Slowness stretches the limits of calls, for a machine that is slower than
 	// others, as an emulated one: 3 makes them three times as long; 0 is 1.
 	Slowness int
@@ -37,6 +42,16 @@ type Net struct {
 
 func (u Net) stretched(limit time.Duration) time.Duration {
 	return limit * time.Duration(max(u.Slowness, 1))
+}
+
+// Names are all cases that there are for the backend.
+func (u Net) Names() []string {
+	u.Cases = nil
+	var names []string
+	for _, c := range u.cases() {
+		names = append(names, c.name)
+	}
+	return names
 }
 
 // netCase is one promise.
@@ -48,8 +63,24 @@ type netCase struct {
 // netRig is what a case works with: the host, and a state folder of its own.
 type netRig struct {
 	under    Net
-	stateDir string
+	dir      string // gone after the case
+	stateDir string // below it
 	b        plugins.NetBackend
+	figures  []string
+}
+
+// figure notes how long something took.
+func (r *netRig) figure(what string, took time.Duration) {
+	r.figures = append(r.figures, inWords(what, took))
+}
+
+// cases are those that the backend is held to.
+func (u Net) cases() []netCase {
+	all := netCases
+	if u.Program != nil {
+		all = slices.Concat(all, netProgramCases())
+	}
+	return chosen(all, u.Cases, func(c netCase) string { return c.name })
 }
 
 // runNetCase runs one case, and brings the host back to what it was.
@@ -61,14 +92,19 @@ func runNetCase(ctx context.Context, under Net, c netCase) Result {
 	if under.Inside == nil {
 		under.Inside = func(f func()) { f() }
 	}
-	dir, err := os.MkdirTemp("", "plugintest")
-	if err != nil {
+	r := &netRig{under: under}
+	var err error
+	if r.dir, err = os.MkdirTemp("", "plugintest"); err != nil {
 		result.Err = err
 		return result
 	}
-	defer os.RemoveAll(dir)
-	r := &netRig{under: under, stateDir: dir}
-	under.Inside(func() { result.Err = r.whole(ctx, c) })
+	defer os.RemoveAll(r.dir)
+	r.stateDir = filepath.Join(r.dir, "state")
+	if err = errors.Join(os.Chmod(r.dir, 0o755), os.Mkdir(r.stateDir, 0o700)); err == nil {
+		under.Inside(func() { err = r.whole(ctx, c) })
+	}
+	result.Figures = r.figures
+	result.settle(err)
 	return result
 }
 

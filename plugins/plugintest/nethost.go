@@ -89,6 +89,10 @@ func where(a netip.Addr) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
+	return s.where(a), nil
+}
+
+func (s hostState) where(a netip.Addr) []string {
 	var at []string
 	for entry := range s.addrs {
 		if addr, _, ok := strings.Cut(entry, "/"); ok && addr == a.String() {
@@ -96,7 +100,7 @@ func where(a netip.Addr) ([]string, error) {
 		}
 	}
 	slices.Sort(at)
-	return at, nil
+	return at
 }
 
 // hosted expects each address once, with its host length, and the rest nowhere.

@@ -8,7 +8,9 @@ package plugintest
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -54,12 +56,57 @@ func (r Result) String() string {
 	return "ok    " + r.Case
 }
 
+// chosen are the cases that have one of the names, or all.
+func chosen[C any](all []C, names []string, name func(C) string) []C {
+	if names == nil {
+		return all
+	}
+	var some []C
+	for _, c := range all {
+		if slices.Contains(names, name(c)) {
+			some = append(some, c)
+		}
+	}
+	return some
+}
+
+// unknownCase refuses the name of a case that does not exist.
+func unknownCase(known, names []string) error {
+	for _, n := range names {
+		if !slices.Contains(known, n) {
+			return fmt.Errorf("there is no case %q; there are: %s", n, strings.Join(known, " "))
+		}
+	}
+	return nil
+}
+
+// settle sorts the error of a case.
+func (r *Result) settle(err error) {
+	var missing notRun
+	var free notAsked
+	switch {
+	case errors.As(err, &missing):
+		r.NotRun = string(missing)
+	case errors.As(err, &free):
+		r.NotAsked = string(free)
+	default:
+		r.Err = err
+	}
+}
+
+// inWords is a figure as reports have it.
+func inWords(what string, took time.Duration) string {
+	return fmt.Sprintf("%s %d ms", what, took.Milliseconds())
+}
+
 // TestNet runs the suite, each case as a subtest.
 func TestNet(t *testing.T, under Net) {
-	for _, c := range netCases {
+	for _, c := range under.cases() {
 		t.Run(c.name, func(t *testing.T) {
-			if r := runNetCase(context.Background(), under, c); r.Err != nil {
-				t.Errorf("promise: %s\n%v", r.Promise, r.Err)
+			r := runNetCase(context.Background(), under, c)
+			t.Log(r)
+			if r.Err != nil {
+				t.Fail()
 			}
 		})
 	}
@@ -69,7 +116,7 @@ func TestNet(t *testing.T, under Net) {
 // whether all promises were kept. It stops early when ctx ends.
 func RunNet(ctx context.Context, under Net, report func(Result)) bool {
 	kept := true
-	for _, c := range netCases {
+	for _, c := range under.cases() {
 		if ctx.Err() != nil {
 			return false
 		}

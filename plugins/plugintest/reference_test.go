@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net"
 	"os"
 	"path/filepath"
 	"slices"
@@ -79,7 +80,10 @@ func (b *reference) save(l []owned) error {
 			err = ignoreMissing(os.Remove(path))
 		case err == nil && string(old) == string(raw) && b.bug != "writes the same again":
 		default:
-			err = os.WriteFile(path, raw, 0o600)
+			err = os.WriteFile(path+".new", raw, 0o600) // it may be killed anywhere
+			if err == nil {
+				err = os.Rename(path+".new", path)
+			}
 		}
 		if err != nil {
 			return err
@@ -93,14 +97,15 @@ func (b *reference) change(want []plugins.VIP) (next, have []owned, p plugins.Pl
 	if have, err = b.ledger(); err != nil {
 		return
 	}
+	host, err := look(nil)
+	if err != nil {
+		return
+	}
 	for _, v := range want {
-		if err = ip("link", "show", v.Link); err != nil && b.bug != "goes as far as it can" {
+		if _, err = net.InterfaceByName(v.Link); err != nil && b.bug != "goes as far as it can" {
 			return
 		}
-		at, e := where(v.Addr)
-		if e != nil {
-			return next, have, p, e
-		}
+		at := host.where(v.Addr)
 		old := slices.IndexFunc(have, func(o owned) bool { return o.VIP == v })
 		o := owned{VIP: v, Adopted: len(at) > 0 && (old < 0 || have[old].Adopted)}
 		o.Adopted = o.Adopted && b.bug != "takes what is there for its own"

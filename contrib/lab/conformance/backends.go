@@ -1,11 +1,11 @@
 package conformance
 
 import (
-	"os"
-	"os/exec"
-	"path/filepath"
+	"context"
+	"log/slog"
 
 	"github.com/stentor-net/stentor/plugins"
+	"github.com/stentor-net/stentor/plugins/host"
 	"github.com/stentor-net/stentor/plugins/plugintest"
 )
 
@@ -33,6 +33,10 @@ var backends = []driven{
 		needs:    []string{frrDir + "bgpd", vtysh},
 		settings: frrSettings,
 		daemon:   newFRR(frrOperator),
+		except: map[string]string{
+			"med":              "FRR sends MED 0 with networks of its own that have none",
+			"routes-from-peer": "FRR does not count what a policy drops",
+		},
 	},
 	{
 		name:     "bird",
@@ -42,35 +46,34 @@ var backends = []driven{
 	},
 }
 
-// open starts the backend's process on a host.
-func (d driven) open(host place) (*remote, error) {
-	log, err := os.OpenFile(filepath.Join(host.dir, d.name+"-backend.log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
-	if err != nil {
-		return nil, err
-	}
-	defer log.Close()
-	return open(d.name, log, func(cmd *exec.Cmd) error { return host.do(cmd.Start) })
-}
-
-// under puts a backend to the suite.
+// under puts a backend to the suite, in this process.
 func (d driven) under() plugintest.BGP {
-	at := func(host *plugintest.BGPHost) place { return place{dir: host.Dir, do: host.Do} }
+	at := func(host *plugintest.BGPHost) place { return place{dir: host.Dir, do: host.Do, netns: host.NetNS()} }
 	b := plugintest.BGP{
-		Open: func(host *plugintest.BGPHost) (plugins.BGPBackend, error) {
-			r, err := d.open(at(host))
-			if err != nil {
-				return nil, err // and no nil *remote
-			}
-			return r, nil
+		Open: func(*plugintest.BGPHost) (plugins.BGPBackend, error) {
+			return builtin(d.name, slog.New(slog.DiscardHandler))
 		},
-		Kill:   func(b plugins.BGPBackend) error { return b.(*remote).kill() },
 		Except: d.except,
 	}
 	if d.daemon == nil {
-		b.PID = func(b plugins.BGPBackend) int { return b.(*remote).pid() }
+		b.Here = true // it speaks itself, where this process is
 		return b
 	}
 	b.Settings = func(host *plugintest.BGPHost) map[string]any { return d.settings(at(host)) }
 	b.Daemon = func(host *plugintest.BGPHost) (plugintest.BGPDaemon, error) { return d.daemon(at(host)) }
+	return b
+}
+
+// apart puts a backend to the suite, in a process of its own.
+func (d driven) apart(p host.Program, o host.Options) plugintest.BGP {
+	b := d.under()
+	b.Here = false
+	b.Open = func(h *plugintest.BGPHost) (plugins.BGPBackend, error) {
+		return open(context.Background(), p, o, place{dir: h.Dir, do: h.Do, netns: h.NetNS()})
+	}
+	b.Kill = kill
+	if d.daemon == nil {
+		b.PID = pid
+	}
 	return b
 }

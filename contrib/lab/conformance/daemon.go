@@ -18,6 +18,8 @@ import (
 type place struct {
 	dir string // any user may enter it
 	do  func(f func() error) error
+	// netns is the file of its network namespace.
+	netns string
 }
 
 // process is a program of a daemon on the host of a case.

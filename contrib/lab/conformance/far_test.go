@@ -16,6 +16,7 @@ import (
 	"github.com/stentor-net/stentor/contrib/lab/internal/netns"
 	"github.com/stentor-net/stentor/contrib/lab/rs"
 	"github.com/stentor-net/stentor/plugins"
+	"github.com/stentor-net/stentor/plugins/host"
 )
 
 var (
@@ -29,7 +30,7 @@ type far struct {
 	*lab.Lab
 	ctx   context.Context
 	peers []plugins.Peer
-	b     *remote
+	b     plugins.BGPBackend
 }
 
 // TestFarPeers: route servers that others have written take what a backend
@@ -100,13 +101,13 @@ func (f *far) start(d driven, dir string) {
 	f.Cleanup(func() { ns.Close() })
 	starter := netns.NewThread() // the daemons die with the thread that started them
 	f.Cleanup(starter.Close)
-	host := place{dir: dir, do: func(run func() error) error { return starter.Do(ns, run) }}
+	at := place{dir: dir, netns: f.NetNS(lab.HostA), do: func(run func() error) error { return starter.Do(ns, run) }}
 	c := plugins.Config{StateDir: filepath.Join(dir, "state")}
 	if err := os.Mkdir(c.StateDir, 0o700); err != nil {
 		f.Fatal(err)
 	}
 	if d.daemon != nil {
-		daemon, err := d.daemon(host)
+		daemon, err := d.daemon(at)
 		if err == nil {
 			f.Cleanup(func() { daemon.Close() })
 			err = daemon.Start(f.ctx)
@@ -114,9 +115,13 @@ func (f *far) start(d driven, dir string) {
 		if err != nil {
 			f.Fatal(err)
 		}
-		c.Settings = d.settings(host)
+		c.Settings = d.settings(at)
 	}
-	if f.b, err = d.open(host); err != nil {
+	p, err := isolated(d.name)
+	if err != nil {
+		f.Fatal(err)
+	}
+	if f.b, err = open(f.ctx, p, host.Options{}, at); err != nil {
 		f.Fatal(err)
 	}
 	f.Cleanup(func() { f.b.Close() })

@@ -6,14 +6,17 @@ import (
 	"testing"
 )
 
-// TestMain makes the test binary stand in for the process of a backend.
+// TestMain has the test binary be the process of a backend, or of one case.
 func TestMain(m *testing.M) {
-	if name := os.Getenv(backendEnv); name != "" {
-		if err := serve(name); err != nil {
+	switch {
+	case len(os.Args) == 3 && os.Args[1] == serveArg:
+		if err := serve(os.Args[2]); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
 		}
-		os.Exit(0)
+	case len(os.Args) == 4 && os.Args[1] == caseArg:
+		os.Exit(runCase(os.Args[2], os.Args[3]))
+	default:
+		os.Exit(m.Run())
 	}
-	os.Exit(m.Run())
 }
