@@ -31,6 +31,9 @@ func (c clock) since(addr netip.Addr, s plugins.SessionState, at time.Time) time
 // bgpd is down there is no session, and no peer holds a route of ours.
 func (b *Backend) Observe(ctx context.Context) (plugins.SpeakerState, error) {
 	var out plugins.SpeakerState
+	if err := ctx.Err(); err != nil {
+		return out, err
+	}
 	held := b.held.Load()
 	if held == nil || len(held.peers) == 0 {
 		return out, nil

@@ -81,11 +81,10 @@ func (b *Backend) follow(ctx context.Context, d *daemon, bgpd bool, tell func(pl
 		}
 		for _, p := range want.peers {
 			g, ok := now[p.Addr]
-			old, known := seen[p.Addr]
 			switch {
 			case !ok: // told every time: it must not stay so
 				tell(plugins.Change{Object: p.Name, Why: "FRR has no neighbor " + p.Addr.String() + " any more", Lost: true})
-			case known && g != old:
+			case g != seen[p.Addr]: // nobody knows what was before the first look
 				tell(plugins.Change{Object: p.Name, Why: fmt.Sprintf("session is %s, %d prefixes sent", strings.ToLower(g.State), g.Sent)})
 			}
 			seen[p.Addr] = g
@@ -97,6 +96,8 @@ func (b *Backend) follow(ctx context.Context, d *daemon, bgpd bool, tell func(pl
 type glimpse struct {
 	State string `json:"state"`
 	Sent  int    `json:"pfxSnt"`
+	// Times counts the sessions so far: one may end and be back between two looks.
+	Times int `json:"connectionsEstablished"`
 }
 
 func (d *daemon) summary(ctx context.Context) (map[netip.Addr]glimpse, error) {

@@ -88,6 +88,8 @@ const (
 	openHold = 30 * time.Second
 	// lasting is how long a session must have been up for its end to be news.
 	lasting = 30 * time.Second
+	// attempt is how long a connection may take to come about, at least.
+	attempt = 5 * time.Second
 	// missDelay is between attempts that no peer answers. It doubles with each,
 	// up to the ConnectRetry time.
 	missDelay = 100 * time.Millisecond
@@ -264,9 +266,10 @@ func (m *Machine) open(e Event, unexpected *wire.Notification) []Action {
 	return m.refuse(unexpected)
 }
 
-// retry sets the ConnectRetryTimer.
+// retry sets the ConnectRetryTimer. An attempt is given the time for some
+// retransmissions of its SYN, which the kernel makes after 1 s and 3 s.
 func (m *Machine) retry() Action {
-	return Action{Verb: Set, Timer: ConnectRetry, After: m.Jitter(m.ConnectRetry)}
+	return Action{Verb: Set, Timer: ConnectRetry, After: m.Jitter(max(m.ConnectRetry, attempt))}
 }
 
 // holdTimer restarts the HoldTimer; a negotiated time of 0 has none (RFC 4271 §4.2).
