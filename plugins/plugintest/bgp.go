@@ -35,6 +35,9 @@ type BGP struct {
 	Program *Program
 	// Cases are the names of those to run; nil: all.
 	Cases []string
+	// Repeats: some time after a session came up, the speaker may tell its peer
+	// once more what that has already. It is no news to anybody.
+	Repeats bool
 	// Except names the cases in which the backend does not keep the promise, each with the
 	// reason. They are run all the same: an exception that is not needed is an error.
 	Except map[string]string

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
+	"reflect"
 	"slices"
 	"time"
 
@@ -113,7 +114,7 @@ func (r *bgpRig) one(ctx context.Context, announcements ...plugins.Announcement)
 // sent expects f to send exactly the UPDATEs that check takes, in the session
 // that is there. To see the end of what f sent, another prefix is announced.
 func (r *bgpRig) sent(ctx context.Context, s *bgppeer.Peer, after plugins.Speaker, f func() error, check func([]bgppeer.Update) error) error {
-	from := len(s.Events())
+	from, had := len(s.Events()), s.Table()
 	if err := f(); err != nil {
 		return err
 	}
@@ -134,7 +135,9 @@ func (r *bgpRig) sent(ctx context.Context, s *bgppeer.Peer, after plugins.Speake
 		}
 		u := *e.Update
 		// Routes with the same attributes may share a message.
-		u.Announced = slices.DeleteFunc(slices.Clone(u.Announced), func(p netip.Prefix) bool { return p == mark })
+		u.Announced = slices.DeleteFunc(slices.Clone(u.Announced), func(p netip.Prefix) bool {
+			return p == mark || r.under.Repeats && reflect.DeepEqual(had[p], u.Attributes)
+		})
 		if len(u.Announced)+len(u.Withdrawn) > 0 {
 			updates = append(updates, u)
 		}

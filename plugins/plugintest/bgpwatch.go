@@ -97,7 +97,7 @@ func caseWatchSessions(ctx context.Context, r *bgpRig) error {
 	if _, err := r.next(ctx, w, "the lost session", sees(false, time.Time{})); err != nil {
 		return err
 	}
-	lost := time.Now()
+	lost := time.Now().Truncate(time.Second).Add(-1) // some daemons know whole seconds only
 	if _, err := r.server(1); err != nil {
 		return err
 	}

@@ -15,6 +15,7 @@ type driven struct {
 	needs    []string // programs
 	settings func(host place) map[string]any
 	daemon   func(host place) (plugintest.BGPDaemon, error) // nil: it speaks itself
+	repeats  bool                                           // see plugintest.BGP
 	except   map[string]string
 }
 
@@ -33,6 +34,7 @@ var backends = []driven{
 		needs:    []string{frrDir + "bgpd", vtysh},
 		settings: frrSettings,
 		daemon:   newFRR(frrOperator),
+		repeats:  true, // when `bgp route-map delay-timer` runs out, 5 s after a new outbound route-map
 		except: map[string]string{
 			"med":              "FRR sends MED 0 with networks of its own that have none",
 			"routes-from-peer": "FRR does not count what a policy drops",
@@ -53,7 +55,8 @@ func (d driven) under() plugintest.BGP {
 		Open: func(*plugintest.BGPHost) (plugins.BGPBackend, error) {
 			return builtin(d.name, slog.New(slog.DiscardHandler))
 		},
-		Except: d.except,
+		Repeats: d.repeats,
+		Except:  d.except,
 	}
 	if d.daemon == nil {
 		b.Here = true // it speaks itself, where this process is
