@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/netip"
 	"strings"
 
@@ -49,18 +50,28 @@ func dial(ctx context.Context) (m *manager, err error) {
 	if m.owner, err = m.nameOwner(ctx); err != nil {
 		return nil, err
 	}
+	err = m.greet(ctx)
+	if errors.Is(err, net.ErrClosed) || errors.Is(err, dbus.ErrClosed) {
+		// A call that was cut off a moment ago hung up on all (see hangUp), and
+		// it was this connection that it found.
+		err = m.greet(ctx)
+	}
+	return m, inWords("talk to NetworkManager", err)
+}
+
+// greet takes gonetworkmanager's own connection, and asks for the version.
+func (m *manager) greet(ctx context.Context) (err error) {
 	if m.nm, err = within(ctx, gnm.NewNetworkManager); err != nil {
-		return nil, inWords("talk to NetworkManager", err)
+		return err
 	}
 	if m.settings, err = within(ctx, gnm.NewSettings); err != nil {
-		return nil, inWords("talk to NetworkManager", err)
+		return err
 	}
 	v, err := within(ctx, m.nm.GetPropertyVersion)
-	if err != nil {
-		return nil, inWords("ask NetworkManager for its version", err)
+	if err == nil {
+		m.version, err = parseVersion(v)
 	}
-	m.version, err = parseVersion(v)
-	return m, err
+	return err
 }
 
 func (m *manager) close() { m.bus.close() }
