@@ -243,7 +243,7 @@ func (n *namespace) ip(lines ...string) error {
 			args = append([]string{family}, args...)
 		}
 		cmd := exec.CommandContext(ctx, "ip", args...)
-		cmd.Stdin, cmd.WaitDelay = strings.NewReader(batch.String()), time.Second
+		cmd.Stdin, cmd.WaitDelay = strings.NewReader(batch.String()), 10*time.Second
 		var out []byte
 		err := n.do(func() (err error) {
 			out, err = cmd.CombinedOutput()
