@@ -185,6 +185,9 @@ func (s *session) heard(e event) {
 			for _, p := range e.withdrawn() {
 				delete(s.sent, p)
 			}
+			if len(s.sent) == len(s.given) { // whoever looked before saw half of it
+				s.tell(plugins.Change{Object: s.peer.Name, Why: fmt.Sprintf("%s was told %d prefixes", s.peer.Name, len(s.sent))})
+			}
 		}
 	}
 }
