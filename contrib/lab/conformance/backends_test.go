@@ -51,7 +51,7 @@ func TestBackends(t *testing.T) {
 				if d.daemon == nil {
 					testHere(t, d)
 				} else {
-					plugintest.TestBGP(t, d.under())
+					plugintest.TestBGP(t, d.inThisProcess())
 				}
 			})
 			t.Run("isolated", func(t *testing.T) {
@@ -71,6 +71,14 @@ func TestBackends(t *testing.T) {
 			})
 		})
 	}
+}
+
+// inThisProcess leaves out the cases that kill the backend's process, which are
+// run where it has one of its own.
+func (d driven) inThisProcess() plugintest.BGP {
+	under := d.under()
+	under.Cases = slices.DeleteFunc(under.Names(), func(name string) bool { return name == "killed" || name == "graceful-restart-killed" })
+	return under
 }
 
 // testApart runs the suite on a backend that has a process of its own.

@@ -41,7 +41,7 @@ func TestVersions(t *testing.T) {
 			default:
 				continue
 			}
-			t.Run(s.String()+"/"+d.name, func(t *testing.T) { plugintest.TestBGP(t, d.under()) })
+			t.Run(s.String()+"/"+d.name, func(t *testing.T) { plugintest.TestBGP(t, d.inThisProcess()) })
 		}
 	}
 }

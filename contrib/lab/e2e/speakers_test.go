@@ -83,7 +83,7 @@ func TestSwap(t *testing.T) {
 		t.Helper()
 		began := time.Now()
 		r.configFor(lab.HostA, to, frr.TOML+bird.TOML, with(vips, "primary")...)
-		if out, talk, got := r.run(lab.HostA, "apply", "--wait", "60s"); got != code || !strings.Contains(out+talk, says) {
+		if out, talk, got := r.run(lab.HostA, "apply", "--wait", "45s"); got != code || !strings.Contains(out+talk, says) {
 			t.Fatalf("to %s: exit code %d: %s%s", to, got, out, talk)
 		}
 		r.holds(lab.HostA, 5*time.Second, with(prefixes, "65000:1")...)
