@@ -6,6 +6,7 @@ import (
 	_ "embed"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -49,9 +50,23 @@ func (s Speakers) Root(ctx context.Context) (string, error) {
 // bullseye's security archive lists a version of FRR that it has no more.
 func (s Speakers) sources() []string {
 	if s.Suite == Bullseye {
-		return []string{"deb http://deb.debian.org/debian bullseye main"}
+		return []string{"deb " + mirror() + " bullseye main"}
 	}
 	return nil
+}
+
+// mirror is where this machine has its own packages from.
+func mirror() string {
+	out, err := exec.Command("apt-get", "indextargets", "--format", "$(REPO_URI)").Output()
+	if err != nil {
+		return "" // mmdebstrap says that it can't read the line
+	}
+	for _, uri := range strings.Fields(string(out)) {
+		if !strings.Contains(uri, "security") {
+			return uri
+		}
+	}
+	return ""
 }
 
 // Jail is a root with speakers as one host sees it: configuration, sockets and

@@ -4,20 +4,14 @@
 package session
 
 import (
-	"bufio"
 	"context"
-	"errors"
-	"fmt"
-	"io"
 	"log/slog"
 	"math/rand/v2"
 	"net"
 	"net/netip"
 	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"github.com/stentor-net/stentor/bgpbackends/native/fsm"
@@ -25,12 +19,8 @@ import (
 	"github.com/stentor-net/stentor/plugins"
 )
 
-const (
-	// writeLimit is how long a peer may take nothing in.
-	writeLimit = 10 * time.Second
-	// readBuffer is for small messages; a long one needs a buffer of its size.
-	readBuffer = 4096
-)
+// writeLimit is how long a peer may take nothing in.
+const writeLimit = 10 * time.Second
 
 // Config is what a session shall be.
 type Config struct {
@@ -486,91 +476,4 @@ func (s *Session) down(why string) {
 		s.Log.Warn("no session", "peer", s.Peer.Name, "why", why)
 		s.Changed(s.Peer.Name + ": " + why)
 	}
-}
-
-// read turns what comes into events until the connection ends.
-func (s *Session) read(ctx context.Context, conn net.Conn, turn int) {
-	in := wire.NewReader(bufio.NewReaderSize(conn, readBuffer))
-	in.Max = wire.MaxExtendedLen // offered; a peer that did not offer it sends none
-	enhanced := false
-	for {
-		e := tagged{turn: turn}
-		t, body, err := in.Next()
-		if err == nil {
-			err = s.decode(&e, t, body, &enhanced)
-		}
-		var n *wire.Notification
-		switch {
-		case errors.As(err, &n):
-			e.Event = fsm.Event{Kind: fsm.Malformed, Notification: n}
-		case err != nil:
-			e.Event = fsm.Event{Kind: fsm.Disconnected, Why: connectionWords(err)}
-		}
-		if !s.post(ctx, e) || err != nil {
-			return
-		}
-	}
-}
-
-// decode makes an event of one message.
-func (s *Session) decode(e *tagged, t wire.Type, body []byte, enhanced *bool) (err error) {
-	switch t {
-	case wire.TypeOpen:
-		e.Kind = fsm.Opened
-		if e.Open, err = wire.DecodeOpen(body); err == nil {
-			*enhanced = e.Open.EnhancedRefresh
-		}
-	case wire.TypeUpdate:
-		var c wire.Counts
-		c, err = wire.CountUpdate(body)
-		s.received.Add(int64(c.Announced - c.Withdrawn))
-		e.Kind = fsm.Updated
-	case wire.TypeNotification:
-		e.Kind, e.Notification = fsm.Notified, wire.DecodeNotification(body)
-	case wire.TypeRouteRefresh:
-		e.again, err = wire.DecodeRefresh(body, *enhanced)
-		e.Kind = fsm.Refreshed
-	default:
-		e.Kind = fsm.Alive
-	}
-	return err
-}
-
-// whyNoAnswer says why a connection does not come about.
-func (s *Session) whyNoAnswer(err error) string {
-	if errors.Is(err, syscall.ECONNREFUSED) {
-		return "the peer refuses connections to port 179: its BGP daemon is down, or does not know this host"
-	}
-	if errors.Is(err, syscall.ETIMEDOUT) || errors.Is(err, context.Canceled) {
-		return s.unanswered()
-	}
-	return connectionWords(err)
-}
-
-// unanswered is what a peer's silence can mean.
-func (s *Session) unanswered() string {
-	if s.Peer.Password != "" {
-		return fmt.Sprintf("%s does not answer: check the password (a wrong one looks just like this), the address and firewalls", s.Peer.Addr)
-	}
-	return fmt.Sprintf("%s does not answer: check the address, firewalls, and whether it wants a password", s.Peer.Addr)
-}
-
-// connectionWords is a connection's end in words.
-func connectionWords(err error) string {
-	switch {
-	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
-		return "the peer closed the connection"
-	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
-		return "the peer reset the connection"
-	case errors.Is(err, syscall.ETIMEDOUT):
-		return "the peer does not answer any more"
-	}
-	var op *net.OpError
-	if errors.As(err, &op) {
-		if op.Timeout() {
-			return fmt.Sprintf("the peer took nothing in for %s", writeLimit)
-		}
-		return strings.TrimPrefix(op.Err.Error(), "connect: ")
-	}
-	return err.Error()
 }

@@ -43,14 +43,14 @@ type session struct {
 	state  plugins.PeerState
 	agreed *negotiated // nil without a session
 	routes map[netip.Prefix]route
-	given  map[netip.Prefix]string // what ExaBGP was told to announce in this session
+	given  map[netip.Prefix]string // what ExaBGP was told to announce in the present session
 	sent   map[netip.Prefix]bool   // what it has sent in it
 	moved  chan struct{}           // closed and made anew whenever one of these moves
 	lines  []string                // to ExaBGP, not yet written
 	more   *sync.Cond              // there are lines, or proc is another
 	proc   *process
 
-	refused   string // what can't be sent in this session, and since when
+	refused   string // what can't be sent in the present session, and since when
 	refusedAt time.Time
 }
 

@@ -1,0 +1,62 @@
+package session
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"net"
+
+	"github.com/stentor-net/stentor/bgpbackends/native/fsm"
+	"github.com/stentor-net/stentor/bgpbackends/native/wire"
+)
+
+// readBuffer is for small messages; a long one needs a buffer of its size.
+const readBuffer = 4096
+
+// read turns what comes into events until the connection ends.
+func (s *Session) read(ctx context.Context, conn net.Conn, turn int) {
+	in := wire.NewReader(bufio.NewReaderSize(conn, readBuffer))
+	in.Max = wire.MaxExtendedLen // offered; a peer that did not offer it sends none
+	enhanced := false
+	for {
+		e := tagged{turn: turn}
+		t, body, err := in.Next()
+		if err == nil {
+			err = s.decode(&e, t, body, &enhanced)
+		}
+		var n *wire.Notification
+		switch {
+		case errors.As(err, &n):
+			e.Event = fsm.Event{Kind: fsm.Malformed, Notification: n}
+		case err != nil:
+			e.Event = fsm.Event{Kind: fsm.Disconnected, Why: connectionWords(err)}
+		}
+		if !s.post(ctx, e) || err != nil {
+			return
+		}
+	}
+}
+
+// decode makes an event of one message.
+func (s *Session) decode(e *tagged, t wire.Type, body []byte, enhanced *bool) (err error) {
+	switch t {
+	case wire.TypeOpen:
+		e.Kind = fsm.Opened
+		if e.Open, err = wire.DecodeOpen(body); err == nil {
+			*enhanced = e.Open.EnhancedRefresh
+		}
+	case wire.TypeUpdate:
+		var c wire.Counts
+		c, err = wire.CountUpdate(body)
+		s.received.Add(int64(c.Announced - c.Withdrawn))
+		e.Kind = fsm.Updated
+	case wire.TypeNotification:
+		e.Kind, e.Notification = fsm.Notified, wire.DecodeNotification(body)
+	case wire.TypeRouteRefresh:
+		e.again, err = wire.DecodeRefresh(body, *enhanced)
+		e.Kind = fsm.Refreshed
+	default:
+		e.Kind = fsm.Alive
+	}
+	return err
+}
