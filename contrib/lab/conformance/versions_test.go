@@ -51,7 +51,6 @@ var olderExcept = map[hosts.Suite]map[string]map[string]string{
 	hosts.Bullseye: {
 		"frr": {
 			"next-hop": "FRR 7.5 has no room for an IPv4 next hop beside others in a changed route-map",
-			"cease":    "FRR 7.5 does not tell the text of a Cease (RFC 9003)",
 		},
 		"bird": {"bfd": "BIRD 2.0.7 has no BFD timers for one peer"},
 	},
