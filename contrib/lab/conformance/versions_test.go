@@ -50,7 +50,7 @@ func TestVersions(t *testing.T) {
 var olderExcept = map[hosts.Suite]map[string]map[string]string{
 	hosts.Bullseye: {
 		"frr": {
-			"next-hop": "FRR 7.5 has no room for an IPv4 next hop beside others in a changed route-map",
+			"next-hop": "an IPv4 next hop: FRR 7.5 does not keep the new entry of the peer's route-map, and the change is undone",
 		},
 		"bird": {"bfd": "BIRD 2.0.7 has no BFD timers for one peer"},
 	},
