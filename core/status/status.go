@@ -36,6 +36,8 @@ type Status struct {
 	Problems  []Problem `json:"problems"` // by object
 	// Backends are the backends in use, with the processes they run in.
 	Backends []Backend `json:"backends"`
+	// Checks are the health checks, by name.
+	Checks []Check `json:"checks,omitempty"`
 }
 
 // Network is the network backend in use.
@@ -91,6 +93,33 @@ type VIP struct {
 	AnnouncedTo []string `json:"announced_to"`
 	// Peers is how many peers shall be told.
 	Peers int `json:"peers"`
+	// Checks are the names of the checks that decide on it.
+	Checks []string `json:"checks,omitempty"`
+	// Health is what its checks say together: "up", "down" or "unknown"; empty
+	// when it has none.
+	Health string `json:"health,omitempty"`
+	// Demoted: announced less attractively than its role says, so that another
+	// host is preferred where there is one.
+	Demoted bool `json:"demoted,omitempty"`
+	// Penalty is what its flaps have cost so far; it halves with time.
+	Penalty int `json:"penalty,omitempty"`
+	// Next is when time alone changes its state; not there if it never does.
+	Next time.Time `json:"next,omitzero"`
+}
+
+// Check is one health check.
+type Check struct {
+	Name   string    `json:"name"` // "web/https" for one of a VIP's own, "dns" for a shared one
+	Kind   string    `json:"kind"`
+	Target string    `json:"target"`
+	State  string    `json:"state"` // "up", "down", "unknown", or "broken": it can't run
+	Since  time.Time `json:"since"` // when State was entered
+	At     time.Time `json:"at,omitzero"`
+	TookMS float64   `json:"took_ms"`
+	Output string    `json:"output"` // what the last result said, one line
+	Weight int       `json:"weight"` // what it brings in now
+	Recent string    `json:"recent"` // outcomes, newest last: + good, - bad, ! could not run
+	VIPs   []string  `json:"vips"`   // which VIPs it decides on
 }
 
 // Peer is one BGP session.
