@@ -22,13 +22,18 @@ test: ## everything, with what it needs from Debian's packages
 	$(GO) run ./contrib/testrun -timeout 20m $(ALL)
 
 .PHONY: test-hosts
-test-hosts: ## every network stack on every release of Debian, and virtual machines
+test-hosts: ## every network stack on every release of Debian, virtual machines, and the whole suite on each speaker in each way
 	contrib/testrun/install qemu-system-x86 e2fsprogs
 	STENTOR_TEST_HOSTS=all $(GO) run ./contrib/testrun -timeout 60m ./contrib/hosts/...
+	STENTOR_TEST_CONFORMANCE=all $(GO) run ./contrib/testrun -timeout 60m ./contrib/lab/conformance
 
 .PHONY: bench
 bench: build ## start, stop, reload, 10,000 VIPs and memory, beside other speakers
 	$(GO) run ./contrib/bench -binary bin/stentor
+
+.PHONY: bench-bgp
+bench-bgp: build ## the native BGP speaker beside gobgp, FRR, BIRD and ExaBGP; an hour
+	$(GO) run ./contrib/bench -binary bin/stentor -bgp -flood 1000000
 
 FUZZTIME ?= 30s
 .PHONY: fuzz

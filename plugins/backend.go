@@ -9,9 +9,9 @@ const APIVersion = 1
 // Backend is what every backend does, whatever it drives.
 //
 // The life of a backend: Info, Configure once, then any of the other calls in
-// any order, Close once. Core never runs two of Plan, Apply and Observe of one
-// backend at the same time; Watch runs beside them. Every call but Info must
-// return soon after its context ends.
+// any order, Close once. Two of Plan, Apply and Observe of one backend never run
+// at the same time, also when one was cut off; the others run beside them. Every
+// call but Info must return soon after its context ends.
 type Backend interface {
 	// Info tells name, version and capabilities. It does no I/O and may be
 	// called before Configure.

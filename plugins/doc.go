@@ -20,7 +20,7 @@
 // Put the program into /usr/local/libexec/stentor/plugins, under the name that
 // [Info] has, and its manifest beside it:
 //
-//	go build -o acme . && install -m 0755 acme /usr/local/libexec/stentor/plugins/
+//	go build -o acme . && install -D -m 0755 acme /usr/local/libexec/stentor/plugins/acme
 //	./acme --manifest > /usr/local/libexec/stentor/plugins/acme.json
 //
 // Program, manifest and every folder above them belong to root, and nobody else

@@ -73,7 +73,7 @@ func TestByHand(t *testing.T) {
 	if code := byHand(i, []string{"./acme"}, &out, &talk); code != 2 || out.Len() > 0 {
 		t.Errorf("exit %d, %s", code, &out)
 	}
-	for _, want := range []string{"acme 1.2 is a bgp backend for Stentor (API 1)", "[bgp]\n    backend = \"acme\"", "acme --manifest"} {
+	for _, want := range []string{"acme 1.2 is a bgp backend for Stentor (API 1)", "[bgp]\n    backend = \"acme\"", " --manifest > /"} {
 		if !strings.Contains(talk.String(), want) {
 			t.Errorf("%q is missing in:\n%s", want, &talk)
 		}

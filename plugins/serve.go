@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
-	"path/filepath"
 	"syscall"
 
 	"github.com/hashicorp/go-hclog"
@@ -117,6 +116,10 @@ func byHand(i Info, args []string, stdout, stderr io.Writer) int {
 		}
 		return 0
 	}
+	program, err := os.Executable() // how it was called is no path, if a shell found it
+	if err != nil {
+		program = args[0]
+	}
 	section := "network"
 	if i.Kind == KindBGP {
 		section = "bgp"
@@ -124,13 +127,13 @@ func byHand(i Info, args []string, stdout, stderr io.Writer) int {
 	fmt.Fprintf(stderr, `%[1]s %[2]s is a %[3]s backend for Stentor (API %[4]d). Stentor starts it by itself:
 put it with its manifest into a plugin folder,
 
-    install -m 0755 %[5]s /usr/local/libexec/stentor/plugins/%[1]s
+    install -D -m 0755 %[5]s /usr/local/libexec/stentor/plugins/%[1]s
     %[5]s --manifest > /usr/local/libexec/stentor/plugins/%[1]s.json
 
 and name it in /etc/stentor/stentor.toml:
 
     [%[6]s]
     backend = "%[1]s"
-`, i.Name, i.Version, i.Kind, i.API, filepath.Clean(args[0]), section)
+`, i.Name, i.Version, i.Kind, i.API, program, section)
 	return 2
 }

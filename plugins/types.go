@@ -76,8 +76,9 @@ type Config struct {
 	// string, int64, float64, bool, []any, map[string]any, and times as
 	// RFC 3339 strings. Decode fills a struct from it.
 	Settings map[string]any
-	// StateDir is a folder that is the backend's alone and survives restarts.
-	// It exists, with mode 0700.
+	// StateDir is a folder that is the backend's alone and survives restarts, an
+	// absolute path. It exists, with mode 0700, and belongs to the user that the
+	// backend runs as.
 	StateDir string
 	// Root is the folder of another system than the running one, for image
 	// builds: files below it are written, nothing live is looked at or
@@ -216,6 +217,21 @@ type PeerState struct {
 	ErrorAt   time.Time // when LastError happened
 	// Received counts the routes that the peer sends us; all are dropped.
 	Received int
+	// BFD is how the peer's BFD session is; nil if there is none, or it is not
+	// known.
+	BFD *BFDState
+}
+
+// BFDState is one BFD session.
+type BFDState struct {
+	State string    // "admin-down", "down", "init" or "up" (RFC 5880 §4.1)
+	Since time.Time // when State was entered
+	// DetectTime is how long the peer may be silent (RFC 5880 §6.8.4).
+	DetectTime time.Duration
+	// Late is by how much this host was late for a timer, at most, within the
+	// last minutes. One that comes near DetectTime makes sessions flap.
+	Late time.Duration
+	Why  string // why it is not up, for people
 }
 
 // SpeakerState is what a BGP backend sees.

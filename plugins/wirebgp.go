@@ -90,9 +90,26 @@ func speakerStateToWire(s SpeakerState) *pb.ObserveSpeakerResponse {
 		return &pb.PeerState{
 			Name: wire.Text(p.Name), State: sessionStates()[p.State], Since: wire.Time(p.Since),
 			Announced: wire.Map(p.Announced, wire.Prefix), LastError: wire.Text(p.LastError), ErrorAt: wire.Time(p.ErrorAt),
-			Received: wire.Uint32(p.Received),
+			Received: wire.Uint32(p.Received), Bfd: bfdStateToWire(p.BFD),
 		}
 	})}
+}
+
+func bfdStateToWire(b *BFDState) *pb.BFDState {
+	if b == nil {
+		return nil
+	}
+	return &pb.BFDState{State: wire.Text(b.State), Since: wire.Time(b.Since), DetectTime: wire.Duration(b.DetectTime), Late: wire.Duration(b.Late), Why: wire.Text(b.Why)}
+}
+
+func bfdStateFromWire(r *wire.Reader, of string, b *pb.BFDState) *BFDState {
+	if b == nil {
+		return nil
+	}
+	return &BFDState{
+		State: b.GetState(), Since: r.Time("BFD since"+of, b.GetSince()), DetectTime: r.Duration("BFD detect_time"+of, b.GetDetectTime()),
+		Late: r.Duration("BFD late"+of, b.GetLate()), Why: b.GetWhy(),
+	}
 }
 
 func speakerStateFromWire(s *pb.ObserveSpeakerResponse) (SpeakerState, error) {
@@ -107,6 +124,7 @@ func speakerStateFromWire(s *pb.ObserveSpeakerResponse) (SpeakerState, error) {
 			Name: p.GetName(), State: state, Since: r.Time("since"+of, p.GetSince()),
 			Announced: wire.Map(p.GetAnnounced(), func(s string) netip.Prefix { return r.Prefix("a prefix"+of, s) }),
 			LastError: p.GetLastError(), ErrorAt: r.Time("error_at"+of, p.GetErrorAt()), Received: int(p.GetReceived()),
+			BFD: bfdStateFromWire(r, of, p.GetBfd()),
 		}
 	})}, r.Err()
 }

@@ -9,12 +9,12 @@ package native
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net/netip"
 	"sync"
 	"time"
 
+	"github.com/stentor-net/stentor/bgpbackends/internal/bfd"
 	"github.com/stentor-net/stentor/bgpbackends/internal/desired"
 	"github.com/stentor-net/stentor/bgpbackends/internal/ownaddr"
 	"github.com/stentor-net/stentor/bgpbackends/native/session"
@@ -31,17 +31,13 @@ const (
 	maxPrepend = 30
 )
 
-var checks = desired.Checks{MaxPrepend: maxPrepend, Peer: func(p plugins.Peer) error {
-	if p.BFD != nil {
-		return fmt.Errorf("BFD: %w", plugins.ErrUnsupported)
-	}
-	return nil
-}}
+var checks = desired.Checks{MaxPrepend: maxPrepend, Peer: func(p plugins.Peer) error { return bfd.Check(p.BFD) }}
 
 // Backend is a speaker in this process.
 type Backend struct {
 	log      *slog.Logger
 	watchers watchers
+	bfd      *bfd.Endpoint
 	began    time.Time
 
 	mu       sync.Mutex      // guards the next two
@@ -56,7 +52,7 @@ var _ plugins.BGPBackend = (*Backend)(nil)
 
 // New makes a backend that logs to log. It does no I/O.
 func New(log *slog.Logger) *Backend {
-	return &Backend{log: log, sessions: map[netip.Addr]*session.Session{}, began: time.Now()}
+	return &Backend{log: log, bfd: bfd.NewEndpoint(), sessions: map[netip.Addr]*session.Session{}, began: time.Now()}
 }
 
 // Info tells name, version and capabilities.
@@ -64,8 +60,9 @@ func (b *Backend) Info() plugins.Info {
 	return plugins.Info{
 		Name: "native", Version: version, API: plugins.APIVersion, Kind: plugins.KindBGP,
 		Caps: []plugins.Cap{
-			plugins.CapMD5, plugins.CapTTLSecurity, plugins.CapMultihop, plugins.CapGracefulRestart, plugins.CapLocalAddr,
+			plugins.CapMD5, plugins.CapTTLSecurity, plugins.CapMultihop, plugins.CapBFD, plugins.CapGracefulRestart, plugins.CapLocalAddr,
 			plugins.CapLargeCommunities, plugins.CapMED, plugins.CapLocalPref, plugins.CapPrepend, plugins.CapNextHop, plugins.CapPerPeer,
+			plugins.CapUnprivileged,
 		},
 	}
 }
@@ -130,6 +127,7 @@ func (b *Backend) converge(ctx context.Context, want desired.Speaker) error {
 		}
 	}
 	b.sharedNow(want)
+	routes := offers(want)
 	// Withdrawals go first, and to those that leave before their Cease.
 	told, cancel := context.WithTimeout(ctx, tellTime)
 	defer cancel()
@@ -138,7 +136,8 @@ func (b *Backend) converge(ctx context.Context, want desired.Speaker) error {
 		all.Go(func() { s.Tell(told, nil) })
 	}
 	for addr, s := range staying {
-		all.Go(func() { s.Tell(told, routesFor(want, addr)) })
+		s.WatchPath(want.Peers[addr].BFD)
+		all.Go(func() { s.Tell(told, offersTo(routes, addr)) })
 	}
 	all.Wait()
 	if err := ctx.Err(); err != nil {
@@ -151,14 +150,14 @@ func (b *Backend) converge(ctx context.Context, want desired.Speaker) error {
 	all.Wait()
 	for addr, p := range want.Peers {
 		if b.sessions[addr] == nil {
-			b.sessions[addr] = b.open(p, want)
+			b.sessions[addr] = b.open(p, want, offersTo(routes, addr))
 		}
 	}
 	b.have = want
 	return nil
 }
 
-func (b *Backend) open(p plugins.Peer, want desired.Speaker) *session.Session {
+func (b *Backend) open(p plugins.Peer, want desired.Speaker, routes []session.Route) *session.Session {
 	return session.New(session.Config{
 		Peer: p, LocalASN: want.ASN, ID: want.RouterID, Log: b.log,
 		// Within the restart time of a peer that helps, this process may be the
@@ -166,7 +165,8 @@ func (b *Backend) open(p plugins.Peer, want desired.Speaker) *session.Session {
 		Restarting: p.GracefulRestart > 0 && time.Since(b.began) < p.GracefulRestart,
 		Changed:    func(why string) { b.watchers.tell(plugins.Change{Object: p.Name, Why: why}) },
 		Own:        b.own,
-	}, routesFor(want, p.Addr))
+		BFD:        b.bfd,
+	}, routes)
 }
 
 // sharedNow notes which addresses can't be a next hop.
@@ -185,20 +185,35 @@ func (b *Backend) own(local netip.Addr) (own4, own6 netip.Addr) {
 	return ownaddr.Find(local, 4, shared), ownaddr.Find(local, 6, shared)
 }
 
-// routesFor are those that the peer at addr shall be told.
-func routesFor(want desired.Speaker, addr netip.Addr) []session.Route {
-	var routes []session.Route
+// offer is an announcement, and the peers that it is for.
+type offer struct {
+	route session.Route
+	to    desired.Route
+}
+
+// offers are all announcements in order. Those with equal attributes share them.
+func offers(want desired.Speaker) []offer {
+	all := make([]offer, 0, len(want.Routes))
 	sets := map[string]*session.Attrs{}
 	for _, x := range want.SortedPrefixes() {
 		r := want.Routes[x]
-		if !r.IsTold(addr) {
-			continue
-		}
 		a := attrs(r)
-		if sets[a.Key()] == nil {
-			sets[a.Key()] = a
+		if set := sets[a.Key()]; set != nil {
+			a = set
 		}
-		routes = append(routes, session.Route{Prefix: r.Prefix, NextHop: r.NextHop, Attrs: sets[a.Key()]})
+		sets[a.Key()] = a
+		all = append(all, offer{session.Route{Prefix: r.Prefix, NextHop: r.NextHop, Attrs: a}, r})
+	}
+	return all
+}
+
+// offersTo are those that the peer at addr shall be told.
+func offersTo(all []offer, addr netip.Addr) []session.Route {
+	routes := make([]session.Route, 0, len(all))
+	for _, o := range all {
+		if o.to.IsTold(addr) {
+			routes = append(routes, o.route)
+		}
 	}
 	return routes
 }
@@ -231,6 +246,9 @@ func (b *Backend) Observe(ctx context.Context) (plugins.SpeakerState, error) {
 		state := plugins.PeerState{
 			Name: p.Name, State: v.State, Since: v.Since, Announced: v.Announced, LastError: v.LastError, ErrorAt: v.ErrorAt, Received: v.Received,
 		}
+		if v.Path != nil {
+			state.BFD = v.Path.Words()
+		}
 		if v.Unsent != "" {
 			state.LastError, state.ErrorAt = v.Unsent, v.Since
 		}
@@ -259,5 +277,6 @@ func (b *Backend) Close() error {
 		})
 	}
 	all.Wait()
+	b.bfd.Close() // after the Cease, which says more
 	return nil
 }

@@ -96,6 +96,7 @@ func (a *app) applyByDaemon(ctx context.Context, wait, trial time.Duration) erro
 func (a *app) applyOnce(ctx context.Context, o registry.Options, trial time.Duration) error {
 	log := a.quiet()
 	work := a.once(log, o)
+	defer work.Registry.Close()
 	work.Confirm = trial
 	done, err := once.Apply(ctx, work)
 	if err != nil {

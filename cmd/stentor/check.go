@@ -57,7 +57,7 @@ Exit code 0: all is well; 2: the config has mistakes; 4: the host has problems.`
 func (a *app) runCheck(ctx context.Context, offline bool) error {
 	reg := a.registry(a.quiet())
 	defer reg.Close()
-	cfg, warnings, err := config.Load(a.config, config.Options{Info: reg.Info, Names: reg.Names, Refused: reg.Refused, Locate: reg.Locate, Offline: offline})
+	cfg, warnings, err := config.Load(a.config, daemon.LoadOptions(reg, offline))
 	out := checked{Config: append([]config.Finding{}, warnings...), Backends: []candidate{}, Host: []doctor.Finding{}}
 	var invalid *config.Invalid
 	if errors.As(err, &invalid) && a.json {

@@ -55,7 +55,9 @@ func (a *app) guard() *cobra.Command {
 			return store.Guard(cmd.Context(), log, func(ctx context.Context) error {
 				// A registry gives each backend its settings once, and a try
 				// may come after a trial that has others.
-				return once.RollBack(ctx, a.once(log, registry.Options{StateDir: a.stateDir}))
+				work := a.once(log, registry.Options{StateDir: a.stateDir})
+				defer work.Registry.Close()
+				return once.RollBack(ctx, work)
 			})
 		},
 	}

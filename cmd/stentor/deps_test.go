@@ -21,6 +21,7 @@ var rules = []struct {
 	{"plugins", []string{"plugins/internal/wire", "plugins/proto/v1"}, "third parties import it: it must bring nothing of ours along"},
 	{"core/registry", []string{"core/...", "plugins", "plugins/host"}, "the one room of core that knows processes"},
 	{"plugins/...", []string{"plugins/..."}, "third parties import it: it must bring nothing of ours along"},
+	{"core/probe", nil, "it measures what the others do, and knows none of them"},
 	{"core/...", []string{"core/...", "plugins"}, "the orchestrator knows the interfaces, never a vendor"},
 	{"netbackends", []string{"netbackends/...", "plugins"}, "the list of built-ins"},
 	{"netbackends/...", []string{"plugins", "netbackends/internal/..."}, "a backend stands alone, as a third party's would"},
@@ -28,8 +29,12 @@ var rules = []struct {
 	{"bgpbackends/native/...", []string{"plugins", "bgpbackends/internal/...", "bgpbackends/native/..."}, "a backend in several rooms"},
 	{"bgpbackends/...", []string{"plugins", "bgpbackends/internal/..."}, "a backend stands alone, as a third party's would"},
 	{"contrib/lab/conformance", []string{"contrib/lab/...", "bgpbackends", "plugins/..."}, "it runs the conformance suite on each backend in the lab"},
+	{"contrib/lab/probe", []string{"core/probe"}, "the demo measures by what `stentor probe` is made of; that knows nothing of the rest"},
 	{"contrib/lab/...", []string{"contrib/lab/...", "plugins"}, "a lab that knows the product's inside would prove nothing"},
 	{"contrib/hosts/...", []string{"contrib/hosts/...", "netbackends", "plugins/..."}, "it runs the conformance suite on each backend in a booted host"},
+	{"contrib/bench", []string{"contrib/...", "plugins/...", "bgpbackends"}, "it compares a speaker in a process of its own with one in the same"},
+	{"contrib/grafana", []string{"core/..."}, "it holds the dashboard and the alerts against the figures that there are"},
+	{"contrib/bench", []string{"contrib/...", "plugins/...", "bgpbackends"}, "it measures a BGP backend without the daemon around it"},
 	{"contrib/...", []string{"contrib/...", "plugins/..."}, "tools beside the product"},
 }
 
@@ -44,6 +49,10 @@ var vendors = []struct {
 	{"github.com/Wifx/gonetworkmanager", []string{"netbackends/networkmanager"}, "one network stack is one folder"},
 	{"github.com/godbus/dbus", []string{"netbackends/networkmanager", "netbackends/internal/detect"}, "who does not talk to a daemon needs no bus"},
 	{"github.com/BurntSushi/toml", []string{"core/config", "contrib/lab"}, "positions and strictness are made in one place"},
+	{"github.com/prometheus/", []string{"core/metrics", "contrib/grafana"}, "figures are made in one room"},
+	{"github.com/miekg/dns", []string{"core/health"}, "only a check of a name server speaks DNS"},
+	{"github.com/prometheus-community/pro-bing", []string{"core/health"}, "only checks send echo requests"},
+	{"github.com/coreos/go-systemd/v22/dbus", []string{"core/health"}, "only checks of units follow systemd"},
 	{"github.com/spf13/cobra", []string{"cmd/stentor"}, "the command line is one room"},
 }
 

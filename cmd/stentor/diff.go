@@ -62,6 +62,7 @@ func (a *app) compare(ctx context.Context) (raw []byte, d control.Diff, err erro
 func (a *app) offlineDiff(ctx context.Context) (d control.Diff, err error) {
 	log := a.quiet()
 	registry := a.registry(log)
+	defer registry.Close()
 	cfg, err := daemon.Load(a.config, registry, true, log)
 	if err != nil {
 		return d, err

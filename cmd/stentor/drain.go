@@ -17,8 +17,9 @@ func (a *app) drain() *cobra.Command {
 		Use:   "drain [VIP...]",
 		Short: "Have VIPs, or all of them, served by another host",
 		Long: `Ask the peers to prefer another host (RFC 8326), and withdraw the route when
-the grace time is over. The address stays on this host. A drain survives
-restarts, until undrain or the end of --for.`,
+all of them were told and the grace time is over. The address stays on this
+host, unless drain_address says otherwise. A drain survives restarts, until
+undrain or the end of --for.`,
 		ValidArgsFunction: a.completeVIPs,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			req := control.DrainRequest{VIPs: args, Reason: reason}

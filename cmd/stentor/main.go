@@ -24,7 +24,12 @@ const (
 	exitNo      = 4 // ran well, and the answer is no
 )
 
-func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
+func main() {
+	if asLelastic(os.Args) {
+		os.Exit(lelastic(os.Args[1:], os.Stdout, os.Stderr))
+	}
+	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
+}
 
 // run is main without the process around it.
 func run(args []string, stdout, stderr io.Writer) int {

@@ -1,10 +1,14 @@
 package main
 
 import (
+	"bytes"
 	"log/slog"
 	"net/netip"
 	"os"
+	"path/filepath"
 	"slices"
+	"strconv"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -56,26 +60,81 @@ func TestIsolated(t *testing.T) {
 	}
 }
 
-// BenchmarkOpen is what isolation costs at the start: from nothing to a speaker
-// that is configured, in a process of its own and in this one.
-func BenchmarkOpen(b *testing.B) {
-	for name, isolate := range map[string]bool{"isolated": true, "here": false} {
-		b.Run(name, func(b *testing.B) {
-			var took []time.Duration
-			for b.Loop() {
-				a := &app{talk: os.Stderr}
-				reg := a.registryFor(slog.New(slog.DiscardHandler), registry.Options{StateDir: b.TempDir()})
-				start := time.Now()
-				if _, err := reg.OpenBGP(b.Context(), "gobgp", map[string]map[string]any{"gobgp": {"isolate": isolate}}); err != nil {
-					b.Fatal(err)
-				}
-				took = append(took, time.Since(start))
-				b.StopTimer()
-				reg.Close()
-				b.StartTimer()
+// TestVerbsLeaveNoProcess: what a verb has opened without a daemon ends with it,
+// also if it then fails.
+func TestVerbsLeaveNoProcess(t *testing.T) {
+	const good = "[network]\nbackend = \"iproute\"\n[backend.iproute]\nisolate = true\n" +
+		"[bgp]\nasn = 65001\nrouter_id = \"192.0.2.7\"\n[bgp.peer.tor1]\naddress = \"192.0.2.1\"\nasn = 64512\n"
+	for name, tt := range map[string]struct {
+		verb, more string
+		code       int
+	}{
+		"diff":                         {"diff", "", exitNo},
+		"check":                        {"check", "", -1}, // the host may have problems
+		"diff, and a wrong setting":    {"diff", "[backend.gobgp]\nnosuch = 1\n", exitUsage},
+		"check, and a wrong setting":   {"check", "[backend.gobgp]\nnosuch = 1\n", exitUsage},
+		"apply for an image, and that": {"apply", "[backend.gobgp]\nnosuch = 1\n", exitUsage},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			file := filepath.Join(dir, "stentor.toml")
+			text := good + tt.more
+			args := []string{tt.verb, "--config", file, "--socket", filepath.Join(dir, "s"), "--state-dir", filepath.Join(dir, "state")}
+			if tt.verb == "apply" {
+				text = strings.Replace(text, "isolate = true", "isolate = true\nnosuch = 1", 1)
+				args = append(args, "--root", t.TempDir())
 			}
-			slices.Sort(took)
-			b.ReportMetric(took[len(took)/2].Seconds()*1000, "ms/median")
+			if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
+				t.Fatal(err)
+			}
+			var said bytes.Buffer
+			if code := run(args, &said, &said); code != tt.code && tt.code >= 0 {
+				t.Errorf("exit code %d, want %d\n%s", code, tt.code, &said)
+			}
+			if left := children(t); len(left) > 0 {
+				t.Errorf("left behind: processes %v\n%s", left, &said)
+			}
 		})
 	}
+}
+
+// TestAutoKeepsOneProcess: those that were only asked whether they fit are ended.
+func TestAutoKeepsOneProcess(t *testing.T) {
+	a := &app{talk: os.Stderr}
+	reg := a.registryFor(slog.New(slog.DiscardHandler), registry.Options{StateDir: t.TempDir()})
+	settings := map[string]map[string]any{}
+	for _, name := range reg.Names(plugins.KindNet) {
+		settings[name] = map[string]any{"isolate": true}
+	}
+	b, _, err := reg.OpenNet(t.Context(), registry.Auto, settings)
+	if err != nil {
+		reg.Close()
+		t.Skip("no backend fits this host: ", err)
+	}
+	pid := b.(*host.Net).State().PID
+	if left := children(t); !slices.Equal(left, []int{pid}) {
+		t.Errorf("processes %v, want %d alone", left, pid)
+	}
+	reg.Close()
+	if left := children(t); len(left) > 0 {
+		t.Errorf("after Close: %v", left)
+	}
+}
+
+// children are the processes that this one has.
+func children(t *testing.T) (pids []int) {
+	t.Helper()
+	lists, err := filepath.Glob("/proc/self/task/*/children")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, list := range lists {
+		text, err := os.ReadFile(list) // the thread may have ended
+		for _, f := range strings.Fields(string(text)) {
+			if pid, e := strconv.Atoi(f); err == nil && e == nil {
+				pids = append(pids, pid)
+			}
+		}
+	}
+	return pids
 }

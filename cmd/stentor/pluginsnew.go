@@ -51,7 +51,7 @@ what is marked TODO. It is called like the folder.`,
 			case "bgp":
 				s.Kind, s.Serve, s.Section = plugins.KindBGP, "BGP", "bgp"
 			default:
-				return usage("--kind %q: want net or bgp", kind)
+				return usage("say with --kind what it drives: net, a network stack, or bgp, a speaker")
 			}
 			dir, err := filepath.Abs(args[0])
 			if err != nil {
@@ -75,7 +75,6 @@ what is marked TODO. It is called like the folder.`,
 	}
 	c.Flags().StringVar(&kind, "kind", "", "net or bgp: what the `KIND` of backend is")
 	c.Flags().StringVar(&s.SDK, "sdk", "", "a `FOLDER` with the SDK, the plugins folder of Stentor's source; without it the\nGo module proxy has it")
-	_ = c.MarkFlagRequired("kind") // it is there
 	return c
 }
 

@@ -38,13 +38,14 @@ const (
 	resultTodo     = "todo"      // broken, as the backend says that it can't do this (yet)
 	resultNotRun   = "not_run"   // something is missing here
 	resultNotAsked = "not_asked" // the backend does not claim to do this
+	resultExcepted = "excepted"  // broken, and known to be: a built-in backend says why
 )
 
 // marks are the results as people see them.
-var marks = map[string]string{resultKept: "ok", resultBroken: "FAIL", resultTodo: "TODO", resultNotRun: "-", resultNotAsked: "-"}
+var marks = map[string]string{resultKept: "ok", resultBroken: "FAIL", resultTodo: "TODO", resultNotRun: "-", resultNotAsked: "-", resultExcepted: "-"}
 
 func (v *verified) add(r plugintest.Result) {
-	d := verdict{Case: r.Case, Promise: r.Promise, Result: resultKept, Why: cmp.Or(r.NotRun, r.NotAsked), Figures: append([]string{}, r.Figures...)}
+	d := verdict{Case: r.Case, Promise: r.Promise, Result: resultKept, Why: cmp.Or(r.NotRun, r.NotAsked, r.Excepted), Figures: append([]string{}, r.Figures...)}
 	switch {
 	case errors.Is(r.Err, plugins.ErrUnsupported):
 		d.Result, d.Why = resultTodo, r.Err.Error()
@@ -54,6 +55,8 @@ func (v *verified) add(r plugintest.Result) {
 		d.Result = resultNotRun
 	case r.NotAsked != "":
 		d.Result = resultNotAsked
+	case r.Excepted != "":
+		d.Result = resultExcepted
 	}
 	v.Results = append(v.Results, d)
 }
@@ -66,7 +69,7 @@ func (v *verified) writeLast(w io.Writer) {
 	}
 	about := strings.Join(d.Figures, ", ")
 	switch d.Result {
-	case resultNotRun, resultNotAsked:
+	case resultNotRun, resultNotAsked, resultExcepted:
 		about = d.Why
 	case resultBroken, resultTodo:
 		about = d.Promise
@@ -86,6 +89,7 @@ func (v *verified) writeSum(w io.Writer) {
 	fmt.Fprintf(w, "\n%d of %d promises kept, in %.1f s\n", len(cases[resultKept]), len(cases[resultKept])+len(cases[resultBroken])+len(cases[resultTodo]), v.Seconds)
 	for _, line := range []struct{ title, result string }{
 		{"broken", resultBroken}, {"to be written", resultTodo}, {"not asked for", resultNotAsked}, {"not run", resultNotRun},
+		{"not kept, as is known", resultExcepted},
 	} {
 		if names := cases[line.result]; len(names) > 0 {
 			fmt.Fprintf(w, "%s: %s\n", line.title, strings.Join(names, " "))

@@ -10,8 +10,15 @@ import (
 
 	"github.com/stentor-net/stentor/bgpbackends"
 	"github.com/stentor-net/stentor/core/control"
+	"github.com/stentor-net/stentor/core/journal"
 	"github.com/stentor-net/stentor/core/registry"
 	"github.com/stentor-net/stentor/netbackends"
+)
+
+// Where a daemon is found, unless the environment says otherwise.
+const (
+	defaultSocket   = "/run/stentor/stentor.sock"
+	defaultStateDir = "/var/lib/stentor"
 )
 
 // app is what the verbs share: where to write, and the global flags.
@@ -36,12 +43,12 @@ traffic follows the healthy host. Without a verb it shows the status.`,
 	root.SetUsageTemplate(strings.ReplaceAll(root.UsageTemplate(), ".FlagUsages ", ".FlagUsagesWrapped 80 "))
 	f := root.PersistentFlags()
 	f.StringVar(&a.config, "config", env("STENTOR_CONFIG", "/etc/stentor/stentor.toml"), "config `FILE`; conf.d lies beside it ($STENTOR_CONFIG)")
-	f.StringVar(&a.socket, "socket", env("STENTOR_SOCKET", "/run/stentor/stentor.sock"), "control socket's `PATH` ($STENTOR_SOCKET)")
-	f.StringVar(&a.stateDir, "state-dir", env("STENTOR_STATE_DIR", "/var/lib/stentor"), "`DIR` for what survives restarts ($STENTOR_STATE_DIR)")
+	f.StringVar(&a.socket, "socket", env("STENTOR_SOCKET", defaultSocket), "control socket's `PATH` ($STENTOR_SOCKET)")
+	f.StringVar(&a.stateDir, "state-dir", env("STENTOR_STATE_DIR", defaultStateDir), "`DIR` for what survives restarts ($STENTOR_STATE_DIR)")
 	status := a.status()
 	root.Args, root.RunE = cobra.NoArgs, status.RunE
 	root.Flags().AddFlagSet(status.Flags())
-	root.AddCommand(status, a.run(), a.check(), a.diff(), a.apply(), a.confirm(), a.watch(), a.drain(), a.undrain(), a.reload(), a.version(), a.lab(), a.plugins(), a.pluginServe(), a.guard())
+	root.AddCommand(status, a.run(), a.check(), a.diff(), a.apply(), a.confirm(), a.watch(), a.history(), a.probe(), a.drain(), a.undrain(), a.failback(), a.reload(), a.version(), a.imports(), a.init(), a.lab(), a.plugins(), a.pluginServe(), a.guard())
 	root.InitDefaultCompletionCmd()
 	for _, c := range root.Commands() {
 		if c.HasSubCommands() { // alone it is help; cobra takes any other word for that too
@@ -78,6 +85,15 @@ func (a *app) logger(level slog.Level, asJSON bool) *slog.Logger {
 		return slog.New(slog.NewJSONHandler(a.talk, o))
 	}
 	return slog.New(slog.NewTextHandler(a.talk, o))
+}
+
+// daemonLogger writes to the journal in its own form where stderr leads there.
+func (a *app) daemonLogger(level slog.Level, asJSON bool) *slog.Logger {
+	log := a.logger(level, asJSON)
+	if !asJSON && a.talk == os.Stderr && journal.There() {
+		return slog.New(journal.New(level, log.Handler()))
+	}
+	return log
 }
 
 // quiet is the logger of verbs that have only their answer to give.

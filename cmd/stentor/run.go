@@ -20,7 +20,8 @@ func (a *app) run() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "run",
 		Short: "Run the daemon in the foreground",
-		Long: `Run the daemon in the foreground; it logs to stderr.
+		Long: `Run the daemon in the foreground; it logs to stderr. Under
+systemd the journal gets a field for each attribute: journalctl STENTOR_VIP=web.
 
 SIGHUP reloads the config. SIGTERM and SIGINT withdraw every route, wait until
 the peers were told, and end; a second one ends at once.`,
@@ -28,7 +29,7 @@ the peers were told, and end; a second one ends at once.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			ctx, hurry, reloads, stop := signals(cmd.Context())
 			defer stop()
-			log := a.logger(level, logJSON)
+			log := a.daemonLogger(level, logJSON)
 			return daemon.Run(ctx, daemon.Options{
 				Config: a.config, Socket: a.socket, StateDir: a.stateDir, Version: version(),
 				Registry: a.registry(log), Log: log, Guard: confirm.Store{Dir: a.stateDir}.StartGuard,

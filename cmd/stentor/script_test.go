@@ -15,7 +15,7 @@ import (
 
 // TestMain lets scripts run this test binary as stentor.
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"stentor": main})
+	testscript.Main(m, map[string]func(){"stentor": main, "lelastic": main})
 }
 
 // patience is how long a script waits for what has to happen soon. It is long
@@ -39,8 +39,9 @@ const pollEvery = 20 * time.Millisecond
 //	sent NAME IP/LEN COMMUNITY   wait until the peer was ever sent that route so
 //	farewell NAME IP/LEN   wait until the peer was sent the withdrawal, then Cease
 //	waitstatus WHAT...  wait until the daemon's status says so, see holds
+//	metadata IP         a cloud's metadata service, as Linode's, on IP until the script ends
 //	stale PATH          a socket as a crashed daemon leaves it
-//	signal SIG VERB     send a signal to the stentor VERB in the background
+//	signal SIG VERB     send a signal to the stentor VERB, or the program of that name, in the background
 func TestScripts(t *testing.T) {
 	root := t.TempDir()
 	for _, dir := range []string{root, filepath.Dir(root)} {
@@ -63,7 +64,7 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"code": code, "nobody": nobody, "screen": screen, "norm": norm, "until": until,
 			"netns": netns, "peer": peer, "peerdown": peerDown, "route": route, "sent": sent, "farewell": farewell,
-			"waitstatus": waitStatus, "signal": sendSignal, "stale": stale,
+			"waitstatus": waitStatus, "signal": sendSignal, "stale": stale, "metadata": metadataService,
 		},
 	})
 }
@@ -121,7 +122,7 @@ func sendSignal(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("unknown signal %s", args[0])
 	}
 	for _, cmd := range ts.BackgroundCmds() {
-		if strings.Contains(strings.Join(cmd.Args, " ")+" ", "stentor "+args[1]+" ") {
+		if strings.Contains(strings.Join(cmd.Args, " ")+" ", "stentor "+args[1]+" ") || filepath.Base(cmd.Args[0]) == args[1] {
 			ts.Check(cmd.Process.Signal(sig))
 			return
 		}

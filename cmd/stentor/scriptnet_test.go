@@ -52,7 +52,8 @@ func peer(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(err)
 	asn, err := strconv.ParseUint(args[2], 10, 32)
 	ts.Check(err)
-	p, err := bgppeer.Start(bgppeer.Config{Listen: netip.AddrPortFrom(addr, 179), ASN: uint32(asn), RouterID: addr})
+	bytes := addr.As16() // an IPv4 address is the end of its IPv6 form
+	p, err := bgppeer.Start(bgppeer.Config{Listen: netip.AddrPortFrom(addr, 179), ASN: uint32(asn), RouterID: netip.AddrFrom4([4]byte(bytes[12:]))})
 	ts.Check(err)
 	peersOf(ts)[args[0]] = p
 	ts.Defer(func() { _ = p.Close() })

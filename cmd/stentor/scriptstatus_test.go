@@ -54,7 +54,8 @@ func statusOf(ctx context.Context, client *control.Client) (*status.Status, erro
 
 // holds tells whether the status says what: "up", "healthy", "unhealthy",
 // "converged", "generation=2", "vip.web=announced", "told.web=2" for a number
-// of peers, or "peer.rs1=established". "gone" is for no status at all.
+// of peers, "demoted.web=true", "peer.rs1=established", or "check.web/file=up".
+// "gone" is for no status at all.
 func holds(s *status.Status, what string) (bool, error) {
 	key, value, _ := strings.Cut(what, "=")
 	kind, name, _ := strings.Cut(key, ".")
@@ -75,6 +76,20 @@ func holds(s *status.Status, what string) (bool, error) {
 		for _, v := range s.VIPs {
 			if v.Name == name {
 				return kind == "vip" && string(v.State) == value || kind == "told" && strconv.Itoa(len(v.AnnouncedTo)) == value, nil
+			}
+		}
+		return false, nil
+	case "demoted":
+		for _, v := range s.VIPs {
+			if v.Name == name {
+				return strconv.FormatBool(v.Demoted) == value, nil
+			}
+		}
+		return false, nil
+	case "check":
+		for _, c := range s.Checks {
+			if c.Name == name {
+				return c.State == value, nil
 			}
 		}
 		return false, nil

@@ -61,9 +61,10 @@ func only(s *status.Status, name string) error {
 			continue
 		}
 		s.VIPs = []status.VIP{v}
+		s.Checks = slices.DeleteFunc(s.Checks, func(c status.Check) bool { return !slices.Contains(v.Checks, c.Name) })
 		var mine []status.Problem
 		for _, p := range s.Problems {
-			if !strings.HasPrefix(p.Object, "vip ") || p.Object == "vip "+name {
+			if (!strings.HasPrefix(p.Object, "vip ") || p.Object == "vip "+name) && ofVIP(p, v.Checks) {
 				mine = append(mine, p)
 			}
 		}
@@ -73,17 +74,33 @@ func only(s *status.Status, name string) error {
 	return usage("no VIP is called %q", name)
 }
 
+// bfdWords tells of a BFD session, and of a host that is late for a good part
+// of the time in which it would take the peer for dead.
+func bfdWords(b *status.BFD) string {
+	text := "BFD " + b.State
+	if b.Why != "" {
+		text += ": " + b.Why
+	}
+	if 4*b.LateMS > b.DetectMS {
+		text += fmt.Sprintf(" (this host was late by up to %d ms of %d)", b.LateMS, b.DetectMS)
+	}
+	return text
+}
+
 // writeStatus draws the screen.
 func writeStatus(w io.Writer, s *status.Status, now time.Time) {
 	var vips, peers [][]string
 	for _, v := range s.VIPs {
 		vips = append(vips, []string{v.Name, announced(v), v.Role,
-			fmt.Sprintf("%s %d/%d peers", v.State, len(v.AnnouncedTo), v.Peers), "for " + age(v.Since, now)})
+			announcedTo(v), "for " + age(v.Since, now)})
 	}
 	for i, line := range columns(vips) {
 		fmt.Fprintln(w, line)
 		if why := s.VIPs[i].Why; why != "" {
 			fmt.Fprintf(w, "  %s\n", why)
+		}
+		if text := held(s.VIPs[i], now); text != "" {
+			fmt.Fprintf(w, "  %s\n", text)
 		}
 		if s.VIPs[i].Adopted {
 			fmt.Fprintln(w, "  adopted: something else puts it on this host, and it stays when Stentor goes; stentor check tells more")
@@ -101,11 +118,15 @@ func writeStatus(w io.Writer, s *status.Status, now time.Time) {
 		if p.Received > 0 {
 			told += fmt.Sprintf(", %d received and dropped", p.Received)
 		}
+		if p.BFD != nil {
+			told += ", " + bfdWords(p.BFD)
+		}
 		peers = append(peers, []string{p.Name, p.Address, fmt.Sprintf("AS%d", p.ASN), p.State, since, told})
 	}
 	for _, line := range columns(peers) {
 		fmt.Fprintln(w, "  "+line)
 	}
+	writeChecks(w, s.Checks, now)
 	fmt.Fprintf(w, "\naddresses by %s", s.Network.Backend)
 	if s.Network.Why != "" {
 		fmt.Fprintf(w, ": %s", s.Network.Why)

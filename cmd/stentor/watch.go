@@ -1,8 +1,8 @@
 package main
 
 import (
-	"bufio"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os/signal"
@@ -10,15 +10,16 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/stentor-net/stentor/core/status"
+	"github.com/stentor-net/stentor/core/history"
 )
 
 func (a *app) watch() *cobra.Command {
 	return a.jsonFlag(&cobra.Command{
 		Use:   "watch",
 		Short: "Print changes as they happen",
-		Long:  "Print a line for each change of a VIP, a peer or the config, until interrupted.",
-		Args:  cobra.NoArgs,
+		Long: `Print a line for each change as it happens, until interrupted: of VIPs, peers,
+checks, backends and the config. What happened before tells stentor history.`,
+		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGINT, syscall.SIGTERM)
 			defer stop()
@@ -27,32 +28,41 @@ func (a *app) watch() *cobra.Command {
 			}
 			r, w := io.Pipe()
 			go func() { w.CloseWithError(a.client().Watch(ctx, w)) }()
-			return writeEvents(a.out, r)
+			_, err := writeEvents(a.out, r, "15:04:05.000")
+			return err
 		},
 	})
 }
 
-// writeEvents turns JSON lines into lines for people.
-func writeEvents(w io.Writer, r io.Reader) error {
-	lines := bufio.NewScanner(r)
-	for lines.Scan() {
-		var e status.Event
-		if err := json.Unmarshal(lines.Bytes(), &e); err != nil {
-			return fmt.Errorf("the daemon sent no event: %w", err)
+// writeEvents turns JSON lines into lines for people, each with its time in
+// this form. It tells how many there were.
+func writeEvents(w io.Writer, r io.Reader, form string) (n int, err error) {
+	for dec := json.NewDecoder(r); ; n++ {
+		var e history.Event
+		if err := dec.Decode(&e); errors.Is(err, io.EOF) {
+			return n, nil
+		} else if err != nil {
+			return n, err
 		}
-		line := fmt.Sprintf("%s %s: ", e.Time.Local().Format("15:04:05.000"), e.Object)
-		switch {
-		case e.From == "":
-			line += "new, " + e.To
-		case e.To == "":
-			line += "gone"
-		default:
-			line += e.From + " -> " + e.To
-		}
-		if e.Why != "" {
-			line += "; " + e.Why
-		}
-		fmt.Fprintln(w, line)
+		writeEvent(w, e, form)
 	}
-	return lines.Err()
+}
+
+func writeEvent(w io.Writer, e history.Event, form string) {
+	line := fmt.Sprintf("%s %s: ", e.At.Local().Format(form), e.Object)
+	switch {
+	case e.From == "":
+		line += "new, " + e.To
+	case e.To == "":
+		line += "gone"
+	default:
+		line += e.From + " -> " + e.To
+	}
+	if e.Why != "" {
+		line += "; " + e.Why
+	}
+	fmt.Fprintln(w, line)
+	if e.Output != "" {
+		fmt.Fprintln(w, "    "+e.Output)
+	}
 }

@@ -13,6 +13,7 @@ type unit string
 
 const (
 	ms    unit = "ms"
+	us    unit = "µs"
 	mb    unit = "MB"
 	ticks unit = "ticks"
 	count unit = ""

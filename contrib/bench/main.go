@@ -33,6 +33,9 @@ type options struct {
 	idle      time.Duration
 	flood     int
 	churn     int
+	bgp       bool
+	cuts      int
+	load      time.Duration
 	only      *regexp.Regexp
 }
 
@@ -48,6 +51,9 @@ func parse(args []string, errOut io.Writer) (options, error) {
 	f.DurationVar(&o.idle, "idle", time.Minute, "how long the idle daemon is watched")
 	f.IntVar(&o.flood, "flood", 100000, "how many routes a peer sends")
 	f.IntVar(&o.churn, "churn", 1000, "how many reloads, and then drains, are counted for leaks")
+	f.BoolVar(&o.bgp, "bgp", false, "measure what depends on the BGP speaker: native, gobgp, and others")
+	f.IntVar(&o.cuts, "cuts", 10, "with -bgp, how often a path with BFD is cut")
+	f.DurationVar(&o.load, "load", 10*time.Minute, "with -bgp, how long BFD is watched on a busy machine")
 	only := f.String("only", "", "do what matches this `REGEXP` only, such as ^stentor: or FRR")
 	if err := f.Parse(args); err != nil {
 		return o, err
@@ -59,19 +65,26 @@ func parse(args []string, errOut io.Writer) (options, error) {
 	switch {
 	case f.NArg() > 0:
 		return o, fmt.Errorf("unexpected argument %q; everything is a flag", f.Arg(0))
-	case o.runs < 1, o.otherRuns < 1, o.churn < 1:
-		return o, errors.New("-runs, -other-runs and -churn must be at least 1")
+	case o.runs < 1, o.otherRuns < 1, o.churn < 1, o.cuts < 1:
+		return o, errors.New("-runs, -other-runs, -churn and -cuts must be at least 1")
 	case o.vips < 2 || o.vips > maxVIPs:
 		return o, fmt.Errorf("-vips must be 2 to %d: so many fit in a config file of 1 MiB", maxVIPs)
 	case o.flood < 1 || o.flood > maxFlood:
 		return o, fmt.Errorf("-flood must be 1 to %d", maxFlood)
-	case o.idle < time.Second:
-		return o, errors.New("-idle must be at least 1s")
+	case o.idle < time.Second, o.load < time.Second:
+		return o, errors.New("-idle and -load must be at least 1s")
 	}
 	return o, nil
 }
 
 func main() {
+	if len(os.Args) == 3 && os.Args[1] == serveArg {
+		if err := serve(os.Args[2]); err != nil {
+			fmt.Fprintln(os.Stderr, "bench:", err)
+			os.Exit(1)
+		}
+		return
+	}
 	o, err := parse(os.Args[1:], os.Stderr)
 	if errors.Is(err, flag.ErrHelp) {
 		return
@@ -106,8 +119,12 @@ func run(ctx context.Context, name string, o options, out, talk io.Writer) error
 	if err != nil {
 		return err
 	}
-	t := newTable(describeMachine(), fmt.Sprintf("median (min..max) of %d runs, %d for the other speakers; N.Nx is theirs divided by stentor's; a tick is 10 ms of CPU time", o.runs, o.otherRuns))
-	err = errors.Join(measure(ctx, b, t, o, binary, talk), b.close())
+	t := newTable(describeMachine(), fmt.Sprintf("median (min..max) of %d runs, %d for the other speakers; N.Nx is theirs divided by the first column's; a tick is 10 ms of CPU time", o.runs, o.otherRuns))
+	chapters := allChapters
+	if o.bgp {
+		chapters = bgpChapters
+	}
+	err = errors.Join(measure(ctx, chapters(ctx, b, t, o, binary), o, talk), b.close())
 	t.print(out)
 	if o.json != "" {
 		err = errors.Join(err, t.writeJSON(o.json))
@@ -115,13 +132,16 @@ func run(ctx context.Context, name string, o options, out, talk io.Writer) error
 	return err
 }
 
-// measure fills the table. What fails is told, and the rest goes on.
-func measure(ctx context.Context, b *bed, t *table, o options, binary string, talk io.Writer) error {
+// chapter is one thing to measure.
+type chapter struct {
+	what string
+	do   func() error
+}
+
+// allChapters are about stentor with each of its backends.
+func allChapters(ctx context.Context, b *bed, t *table, o options, binary string) []chapter {
 	s := &stentor{bed: b, binary: binary, backend: lab.GoBGP}
-	type chapter struct {
-		what string
-		do   func() error
-	}
+	here := &stentor{bed: b, binary: binary, backend: lab.GoBGP, inside: true}
 	chapters := []chapter{
 		{"stentor: start and stop", func() error { return startStop(ctx, b, t, s, o.runs) }},
 		{"stentor: kill -9", func() error { return kill(ctx, b, t, s, o.runs) }},
@@ -131,8 +151,11 @@ func measure(ctx context.Context, b *bed, t *table, o options, binary string, ta
 		{fmt.Sprintf("stentor: %d routes from a peer", o.flood), func() error { return flood(ctx, b, t, s, o.flood) }},
 		{fmt.Sprintf("stentor: %d reloads and drains", o.churn), func() error { return churn(ctx, b, t, s, o.churn) }},
 		{fmt.Sprintf("stentor: idle for %s", o.idle), func() error { return idle(ctx, b, t, s, o.idle) }},
+		{"stentor: the speaker in a process of its own", func() error { return isolation(ctx, t, s, here, o) }},
+		{here.name() + ": start and stop", func() error { return startStop(ctx, b, t, here, o.otherRuns) }},
 	}
 	t.column(s.name(), s.version(ctx))
+	t.column(here.name(), s.version(ctx))
 	t.note("stentor puts the addresses on the host too; restarted, it finds them there.")
 	for _, kind := range []lab.Kind{lab.Native, lab.FRR, lab.BIRD} {
 		s := &stentor{bed: b, binary: binary, backend: kind}
@@ -151,6 +174,11 @@ func measure(ctx context.Context, b *bed, t *table, o options, binary string, ta
 				chapter{fmt.Sprintf("%s: %d prefixes", other.name(), o.vips), func() error { return scale(ctx, b, t, other, o.vips) }})
 		}
 	}
+	return chapters
+}
+
+// measure fills the table. What fails is told, and the rest goes on.
+func measure(ctx context.Context, chapters []chapter, o options, talk io.Writer) error {
 	var failed error
 	for _, c := range chapters {
 		if !o.only.MatchString(c.what) {

@@ -74,6 +74,7 @@ func TestRun(t *testing.T) {
 		"\nstart to first UPDATE, ms ", "\nkill -9 to all sessions closed, ms ", "\nreload with a changed role: UPDATEs in all ",
 		"\naddress deleted by hand to announced again, ms ", "\nstart to 20 routes at all 4 peers, ms ",
 		"\n1000 routes from a peer: RSS, MB ", "\n3 drains, each taken back: threads ", "\nRSS idle, 4 peers and 2 VIPs, MB ",
+		"\nthe speaker alone: open, ms ", "\nthe speaker alone: Apply of 20 announcements, ms ", "\nRSS of the speaker's process, MB ",
 	} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("the table lacks %q", want)

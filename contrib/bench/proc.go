@@ -14,6 +14,7 @@ import (
 // usage is what processes take of the machine.
 type usage struct {
 	rss     float64 // resident memory, MB
+	own     float64 // of that what no file is behind, and no other process shares
 	peak    float64 // the most that rss has been, MB; of each process by itself
 	ticks   int     // user and system time in clock ticks, of which Linux shows 100 a second (times(2))
 	threads int
@@ -21,7 +22,7 @@ type usage struct {
 }
 
 func (u usage) plus(v usage) usage {
-	return usage{u.rss + v.rss, u.peak + v.peak, u.ticks + v.ticks, u.threads + v.threads, u.fds + v.fds}
+	return usage{u.rss + v.rss, u.own + v.own, u.peak + v.peak, u.ticks + v.ticks, u.threads + v.threads, u.fds + v.fds}
 }
 
 // usage sums over the processes and all that they started.
@@ -76,6 +77,8 @@ func parseUsage(status, stat string) (usage, error) {
 		case err != nil:
 		case key == "VmRSS":
 			u.rss = float64(n) * 1024 / 1e6 // what is written kB is KiB
+		case key == "RssAnon":
+			u.own = float64(n) * 1024 / 1e6
 		case key == "VmHWM":
 			u.peak = float64(n) * 1024 / 1e6
 		case key == "Threads":

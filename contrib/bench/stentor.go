@@ -23,6 +23,7 @@ type stentor struct {
 	bed     *bed
 	binary  string
 	backend lab.Kind
+	inside  bool // the speaker is in the daemon's process
 	dir     string
 	// driven is the daemon that the backend drives, which runs already when
 	// stentor starts; nil for a speaker of its own.
@@ -30,7 +31,10 @@ type stentor struct {
 }
 
 func (s *stentor) name() string {
-	if s.backend == lab.GoBGP {
+	switch {
+	case s.inside:
+		return "stentor, one process"
+	case s.backend == lab.GoBGP:
 		return "stentor"
 	}
 	return "stentor, " + string(s.backend)
@@ -83,6 +87,9 @@ func (s *stentor) config(announce []netip.Prefix, role string) []byte {
 	fmt.Fprintf(&b, "[network]\nbackend = \"iproute\"\n[bgp]\nbackend = %q\nprovider = \"linode\"\ndcid = %d\n", s.backend, dcid)
 	if s.driven != nil {
 		b.WriteString(s.driven.TOML)
+	}
+	if s.inside {
+		fmt.Fprintf(&b, "[backend.%s]\nisolate = false\n", s.backend)
 	}
 	for i, p := range announce {
 		fmt.Fprintf(&b, "[vip.v%d]\naddress = %q\nrole = %q\n", i, p, role)

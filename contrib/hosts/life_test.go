@@ -91,19 +91,3 @@ func TestLife(t *testing.T) {
 		})
 	})
 }
-
-// TestConformance runs the suite of package plugintest on each host.
-func TestConformance(t *testing.T) {
-	onEach(t, func(t *testing.T, r *rig) {
-		install(t, r.host, "verify")
-		res, err := r.host.Exec(context.Background(), "verify "+r.backend+" "+strings.Join(r.verifyArgs(), " "))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if res.Code != 0 {
-			t.Errorf("verify %s: %s", r.backend, res)
-		}
-		r.intact()
-		r.untraced()
-	})
-}

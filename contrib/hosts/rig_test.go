@@ -245,14 +245,3 @@ func (r *rig) settle() {
 		r.t.Fatalf("the uplink does not come back:\n%s", out)
 	}
 }
-
-// verifyArgs are the settings, as verify takes them, and the folders to look at.
-func (r *rig) verifyArgs() []string {
-	args := []string{"/etc", "/run/systemd/network"}
-	for line := range strings.Lines(r.table) {
-		if key, value, ok := strings.Cut(line, "="); ok {
-			args = append(args, strings.TrimSpace(key)+"="+strings.Trim(strings.TrimSpace(value), `"`))
-		}
-	}
-	return args
-}

@@ -118,7 +118,7 @@ var binDir string
 
 // binaries builds what the hosts run, once.
 var binaries = sync.OnceValue(func() error {
-	cmd := exec.Command("go", "build", "-o", binDir, "../../cmd/stentor", "./verify")
+	cmd := exec.Command("go", "build", "-o", binDir, "../../cmd/stentor", "./backend")
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("build what the hosts run: %w\n%s", err, out)
@@ -204,6 +204,11 @@ func locked(dir string) (*os.File, fs.FileInfo, error) {
 // install puts a program of ours on the host.
 func install(t testing.TB, h *hosts.Host, name string) {
 	t.Helper()
+	installAs(t, h, name, "/usr/local/bin/"+name)
+}
+
+func installAs(t testing.TB, h *hosts.Host, name, path string) {
+	t.Helper()
 	if err := binaries(); err != nil {
 		t.Fatal(err)
 	}
@@ -211,7 +216,7 @@ func install(t testing.TB, h *hosts.Host, name string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := h.Put("/usr/local/bin/"+name, hosts.File{Content: string(b), Mode: 0o755}); err != nil {
+	if err := h.Put(path, hosts.File{Content: string(b), Mode: 0o755}); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -61,7 +61,9 @@ RestartSec=1
 [Install]
 WantedBy=multi-user.target
 `},
-		"/etc/fstab": {Mode: 0o644, Content: "/dev/vda / ext4 defaults 0 1\n"},
+		// eth0 is a veth, which the udev rules of older releases keep from NetworkManager.
+		"/etc/NetworkManager/conf.d/eth0.conf": {Mode: 0o644, Content: "[device-eth0]\nmatch-device=interface-name:eth0\nmanaged=1\n"},
+		"/etc/fstab":                           {Mode: 0o644, Content: "/dev/vda / ext4 defaults 0 1\n"},
 	},
 }
 

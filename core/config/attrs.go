@@ -1,6 +1,7 @@
 package config
 
 import (
+	"math"
 	"slices"
 
 	"github.com/stentor-net/stentor/core/provider"
@@ -41,16 +42,65 @@ func (a Attrs) override(t *table) Attrs {
 }
 
 // drained gives the attributes of a VIP while it is drained, so that it is
-// never more attractive than a secondary, whatever the peers compare:
+// never more attractive than a secondary, whatever the peers compare. Beside
+// what lesser says:
 //
-//   - communities: those of the secondary role. A VIP that is secondary here
-//     keeps its own, and any VIP keeps the ones that limit where its route may
-//     go (no-export): a drain must not leak what is otherwise kept in.
-//   - AS_PATH and MED: the worse of the secondary's and its own.
 //   - LOCAL_PREF, where it is in use: 0, as RFC 8326 §4.2 wants of the one who
 //     shuts down; the community alone does not work inside an AS.
 //   - GRACEFUL_SHUTDOWN, for peers that know it (RFC 8326).
 func drained(own, secondary Attrs, role Role) Attrs {
+	out := lesser(own, secondary, role)
+	out.Communities = appendNew(out.Communities, plugins.GracefulShutdown)
+	if own.LocalPref != nil || secondary.LocalPref != nil {
+		out.LocalPref = new(uint32)
+	}
+	return out
+}
+
+// demoted gives the attributes of a VIP that is announced all the same though
+// another host should have it. Whatever the peers compare, four hosts stand in
+// a row: a healthy primary, a healthy secondary, a demoted primary, a demoted
+// secondary. So a demoted host never ties with a healthy one, nor, where all
+// are demoted, with another demoted one.
+func demoted(own, secondary Attrs, role Role, canPrepend bool) Attrs {
+	out, steps := lesser(own, secondary, role), 1
+	if role == Secondary {
+		steps = 2
+	}
+	if out.MED != nil {
+		med := uint32(min(uint64(*out.MED)+uint64(100*steps), math.MaxUint32))
+		out.MED = &med
+	}
+	if canPrepend {
+		out.Prepend = max(out.Prepend, min(out.Prepend+2*steps, maxPrepend))
+	}
+	if own.LocalPref != nil || secondary.LocalPref != nil {
+		pref := uint32(defaultLocalPref)
+		for _, p := range []*uint32{own.LocalPref, secondary.LocalPref} {
+			if p != nil {
+				pref = min(pref, *p)
+			}
+		}
+		pref >>= steps
+		out.LocalPref = &pref
+	}
+	return out
+}
+
+const (
+	// defaultLocalPref is what routers take for a route without LOCAL_PREF.
+	defaultLocalPref = 100
+	// maxPrepend is how far demoted goes: a backend takes no more.
+	maxPrepend = 30
+)
+
+// lesser joins the worse of what a VIP and the secondary role say:
+//
+//   - communities: those of the secondary role. A VIP that is secondary here
+//     keeps its own, and any VIP keeps the ones that limit where its route may
+//     go (no-export): nothing must leak that is otherwise kept in.
+//   - AS_PATH and MED: the worse of the secondary's and its own.
+func lesser(own, secondary Attrs, role Role) Attrs {
 	out := secondary
 	if role == Secondary {
 		out.Communities, out.LargeCommunities = own.Communities, own.LargeCommunities
@@ -61,14 +111,10 @@ func drained(own, secondary Attrs, role Role) Attrs {
 			out.Communities = appendNew(out.Communities, c)
 		}
 	}
-	out.Communities = appendNew(out.Communities, plugins.GracefulShutdown)
 	out.Prepend = max(own.Prepend, secondary.Prepend)
 	// A missing MED counts as 0, the best (RFC 4271 §9.1.2.2).
 	if own.MED != nil && (out.MED == nil || *own.MED > *out.MED) {
 		out.MED = own.MED
-	}
-	if own.LocalPref != nil || secondary.LocalPref != nil {
-		out.LocalPref = new(uint32)
 	}
 	return out
 }

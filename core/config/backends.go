@@ -48,22 +48,6 @@ func (b *builder) refused(name string) bool {
 	return b.opts.Refused != nil && (b.opts.Refused(plugins.KindNet, name) != nil || b.opts.Refused(plugins.KindBGP, name) != nil)
 }
 
-// locate hands on where the programs of backends are that stand outside the
-// plugin folders: [backend.NAME] plugin = "/PATH".
-func (b *builder) locate() {
-	t := b.root.sub("backend")
-	if b.opts.Locate == nil {
-		return
-	}
-	for _, n := range t.subNames() {
-		if v := t.sub(n).value.table["plugin"]; v != nil {
-			if path, ok := v.data.(string); ok {
-				b.opts.Locate(n, path)
-			}
-		}
-	}
-}
-
 // known lists the names that a backend key can have.
 func (b *builder) known(kind plugins.Kind) []string {
 	if b.opts.Names == nil {
@@ -78,7 +62,7 @@ func (b *builder) known(kind plugins.Kind) []string {
 
 // need reports an option that the backend lacks the capability for.
 func (b *builder) need(be backend, c plugins.Cap, at place, what string) {
-	if be.info == nil || be.info.Has(c) {
+	if be.can(c) {
 		return
 	}
 	var able []string
@@ -93,6 +77,10 @@ func (b *builder) need(be backend, c plugins.Cap, at place, what string) {
 	}
 	b.fail(at, hint, "the %s backend %q can't %s", title(be.kind), be.name, what)
 }
+
+// can tells whether a backend has a capability; of one that nobody knows, that
+// it does.
+func (be backend) can(c plugins.Cap) bool { return be.info == nil || be.info.Has(c) }
 
 func title(k plugins.Kind) string {
 	if k == plugins.KindBGP {

@@ -2,6 +2,7 @@ package config
 
 import (
 	"bytes"
+	"regexp"
 	"sort"
 	"strings"
 	"unicode"
@@ -127,8 +128,14 @@ func redact(line string) string {
 			break
 		}
 	}
+	if user := userinfo.FindStringIndex(line); user != nil {
+		cut = min(cut, user[0])
+	}
 	if cut == len(line) {
 		return line
 	}
 	return line[:cut] + " ..."
 }
+
+// userinfo is where a URL may have a password (RFC 3986 §3.2.1).
+var userinfo = regexp.MustCompile(`//[^/?#"'@]*:[^/?#"'@]*@`)

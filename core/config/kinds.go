@@ -50,6 +50,15 @@ func oneOf[T ~string](words ...T) reader {
 	})
 }
 
+// truth reads true or false.
+func truth(r *report, v *value) (any, bool) {
+	if b, ok := v.data.(bool); ok {
+		return b, true
+	}
+	r.fail(v.whole(), "true or false, without quotes", "%s must be true or false, not %s", v.key, v.kind())
+	return nil, false
+}
+
 // integer reads a number from lo to hi.
 func integer[T int | uint32](lo, hi T) reader {
 	return func(r *report, v *value) (any, bool) {

@@ -20,6 +20,9 @@ type Options struct {
 	// Locate is told the path of each backend's program that the config names,
 	// before Info is asked; it may be nil.
 	Locate func(name, path string)
+	// RequirePin is told whether a plugin must have a pin to run, before Info is
+	// asked; it may be nil.
+	RequirePin func(bool)
 	// Offline leaves password files unread, for a check on another machine.
 	// The passwords are empty then.
 	Offline bool
@@ -91,16 +94,25 @@ type builder struct {
 	net, bgp backend
 	provider provider.Provider
 	vips     []*vip // in the order of the files
+	gates    []gateUse
+	damping  *Damping
 }
 
 func (b *builder) build() {
 	b.locate()
+	b.pins()
 	b.network()
+	b.http()
+	b.history()
+	b.hooks()
 	b.backends()
 	b.findVIPs()
 	b.speaker()
 	b.checkVIPs()
+	b.checks()
 	b.announce()
+	b.unused()
+	b.checkGates()
 	if len(b.vips) == 0 && !b.partial && !b.failed {
 		b.warn(place{src: b.main}, "add a [vip.NAME]", "no VIP is defined")
 	}

@@ -44,6 +44,7 @@ role    = "secondary"
 	want := &Config{
 		Files:   []string{"test.toml"},
 		Network: Network{Backend: "auto", HoldDown: 500 * time.Millisecond},
+		History: History{MaxSize: 4 << 20},
 		BGP: BGP{
 			Backend: "gobgp", Provider: "linode", ASN: 65001, RouterID: netip.MustParseAddr("192.0.2.7"),
 			Peers:      []plugins.Peer{peer(1), peer(2), peer(3), slow},
@@ -52,13 +53,17 @@ role    = "secondary"
 		VIPs: []VIP{
 			{
 				Name: "db", Addr: netip.MustParseAddr("2001:db8::1"), Prefix: netip.MustParsePrefix("2001:db8::/64"), Link: "lo", Role: Secondary,
-				Attrs:      Attrs{Communities: []plugins.Community{secondary}},
-				DrainAttrs: Attrs{Communities: []plugins.Community{secondary, plugins.GracefulShutdown}},
+				Attrs:        Attrs{Communities: []plugins.Community{secondary}},
+				DrainAttrs:   Attrs{Communities: []plugins.Community{secondary, plugins.GracefulShutdown}},
+				DemotedAttrs: Attrs{Communities: []plugins.Community{secondary}, Prepend: 4},
+				Failover:     Failover{OnUnhealthy: UnhealthyWithdraw},
 			},
 			{
 				Name: "web", Addr: netip.MustParseAddr("203.0.113.10"), Prefix: netip.MustParsePrefix("203.0.113.10/32"), Link: "lo", Role: Primary,
-				Attrs:      Attrs{Communities: []plugins.Community{primary}},
-				DrainAttrs: Attrs{Communities: []plugins.Community{secondary, plugins.GracefulShutdown}},
+				Attrs:        Attrs{Communities: []plugins.Community{primary}},
+				DrainAttrs:   Attrs{Communities: []plugins.Community{secondary, plugins.GracefulShutdown}},
+				DemotedAttrs: Attrs{Communities: []plugins.Community{secondary}, Prepend: 2},
+				Failover:     Failover{OnUnhealthy: UnhealthyWithdraw},
 			},
 		},
 		Backends: map[string]map[string]any{},

@@ -28,18 +28,19 @@ func (b *builder) password(p *plugins.Peer, all, own *table) {
 		return
 	}
 	var m *mistake
-	if p.Password, m = readPassword(path); m != nil {
+	if p.Password, m = readSecret(path, "password", maxPassword); m != nil {
 		b.fail(at.whole(), m.hint, "%s: %s", path, m.msg)
 	}
 }
 
-// readPassword reads a key file that nobody but its owner can read. No message
-// repeats what is in it.
-func readPassword(path string) (string, *mistake) {
+// readSecret reads a file of one line that nobody but its owner can read, at
+// most limit bytes of it. what is the secret's name in messages; none repeats
+// what is in the file.
+func readSecret(path, what string, limit int) (string, *mistake) {
 	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	switch {
 	case os.IsNotExist(err):
-		return "", &mistake{"there is no such file", "write the password into it, and nothing else; then: chmod 600 " + path}
+		return "", &mistake{"there is no such file", "write the " + what + " into it, and nothing else; then: chmod 600 " + path}
 	case err != nil:
 		return "", &mistake{"can't be read: " + errnoText(err), "the daemon's user must be its owner"}
 	}
@@ -57,20 +58,20 @@ func readPassword(path string) (string, *mistake) {
 	if owner := info.Sys().(*syscall.Stat_t).Uid; owner != 0 && owner != uint32(os.Geteuid()) {
 		return "", &mistake{fmt.Sprintf("belongs to uid %d", owner), "it must belong to root or to the daemon's user: chown root " + path}
 	}
-	// One byte more than a key and its newline tells a file that is too long.
-	data, err := io.ReadAll(io.LimitReader(f, maxPassword+3))
+	// One byte more than a secret and its newline tells a file that is too long.
+	data, err := io.ReadAll(io.LimitReader(f, int64(limit)+3))
 	if err != nil {
 		return "", &mistake{"can't be read: " + errnoText(err), ""}
 	}
 	key := strings.TrimSuffix(strings.TrimSuffix(string(data), "\n"), "\r")
 	switch {
 	case key == "":
-		return "", &mistake{"is empty", "write the password into it, and nothing else"}
-	case len(key) > maxPassword:
-		return "", &mistake{fmt.Sprintf("is longer than the %d bytes that TCP-MD5 takes", maxPassword), ""}
+		return "", &mistake{"is empty", "write the " + what + " into it, and nothing else"}
+	case len(key) > limit:
+		return "", &mistake{fmt.Sprintf("is longer than the %d bytes that a %s can have", limit, what), ""}
 	}
 	if i := strings.IndexFunc(key, func(r rune) bool { return r < ' ' || r == 0x7f }); i >= 0 {
-		return "", &mistake{fmt.Sprintf("byte %d is a control character", i+1), "the file holds the password alone, on one line"}
+		return "", &mistake{fmt.Sprintf("byte %d is a control character", i+1), "the file holds the " + what + " alone, on one line"}
 	}
 	return key, nil
 }

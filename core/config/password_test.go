@@ -43,7 +43,7 @@ func TestPasswordFile(t *testing.T) {
 			if err := c.make(path); err != nil {
 				t.Fatal(err)
 			}
-			got, m := readPassword(path)
+			got, m := readSecret(path, "password", maxPassword)
 			switch {
 			case c.msg == "" && m != nil:
 				t.Errorf("refused: %+v", m)
@@ -70,7 +70,7 @@ func TestPasswordOwner(t *testing.T) {
 	if err := os.Chown(path, 65534, 65534); err != nil {
 		t.Fatal(err)
 	}
-	if _, m := readPassword(path); m == nil || !strings.Contains(m.msg, "belongs to uid 65534") {
+	if _, m := readSecret(path, "password", maxPassword); m == nil || !strings.Contains(m.msg, "belongs to uid 65534") {
 		t.Errorf("got %+v", m)
 	}
 }

@@ -40,22 +40,28 @@ func (b *builder) policy(out *VIP, v *vip, roles *table, to []plugins.Peer) {
 	}
 	out.Attrs = role.override(v.t)
 	out.DrainAttrs = drained(out.Attrs, secondary, out.Role)
+	out.DemotedAttrs = demoted(out.Attrs, secondary, out.Role, !internal && b.bgp.can(plugins.CapPrepend)).override(roles.sub(roleDemoted))
+	healthy := secondary
+	if out.Role == Secondary {
+		healthy = out.Attrs
+	}
+	b.failover(out, v, !out.DemotedAttrs.equal(healthy))
 
 	b.reach(out, v, roles, internal)
 }
 
 // reach reports attributes that don't suit the kind of the peers.
 func (b *builder) reach(out *VIP, v *vip, roles *table, internal bool) {
-	own, secondary := roles.sub(string(out.Role)), roles.sub(string(Secondary))
+	own, secondary, lowest := roles.sub(string(out.Role)), roles.sub(string(Secondary)), roles.sub(roleDemoted)
 	if _, at := pick[uint32]("local_pref", v.t, own); at != nil && !internal && !b.partial {
 		b.warn(at.name(), "use communities, med or prepend", "local_pref goes to iBGP peers only, and there is none (RFC 4271 §5.1.5)")
 	}
-	if !internal || out.Attrs.Prepend == 0 && out.DrainAttrs.Prepend == 0 {
+	if !internal || out.Attrs.Prepend == 0 && out.DrainAttrs.Prepend == 0 && out.DemotedAttrs.Prepend == 0 {
 		return
 	}
-	tables := []*table{v.t, own, secondary}
+	tables := []*table{v.t, own, secondary, lowest}
 	if out.Attrs.Prepend == 0 {
-		tables = []*table{secondary} // a drained VIP takes the secondary's
+		tables = []*table{secondary, lowest} // a drained VIP takes the secondary's
 	}
 	for _, t := range tables {
 		if n, at := get[int](t, "prepend"); at != nil && n > 0 {

@@ -29,20 +29,22 @@ func schema() *spec {
 		}},
 		"bgp": {
 			keys: with(session(), map[string]reader{
-				"backend":     text("gobgp", name),
-				"provider":    oneOf(provider.Names()...),
-				"dcid":        integer(1, 9999),
-				"region":      text("eu-central", anyText),
-				"asn":         asn,
-				"router_id":   text("192.0.2.7", routerID),
-				"on_exit":     oneOf(OnExitWithdraw, OnExitKeep),
-				"drain_grace": duration{lo: 0, hi: time.Hour}.read,
+				"backend":       text("gobgp", name),
+				"provider":      oneOf(provider.Names()...),
+				"dcid":          integer(1, 9999),
+				"region":        text("eu-central", anyText),
+				"asn":           asn,
+				"router_id":     text("192.0.2.7", routerID),
+				"on_exit":       oneOf(OnExitWithdraw, OnExitDrain, OnExitKeep),
+				"drain_address": oneOf(drainKeep, drainRemove),
+				"drain_grace":   duration{lo: 0, hi: time.Hour}.read,
 			}),
 			subs: map[string]*spec{
 				"bfd": bfd(),
 				"role": {subs: map[string]*spec{
 					string(Primary):   {keys: attributes()},
 					string(Secondary): {keys: attributes()},
+					roleDemoted:       {keys: attributes()},
 				}},
 				"peer": {example: "tor1", each: &spec{
 					keys: with(session(), map[string]reader{
@@ -54,12 +56,25 @@ func schema() *spec {
 			},
 		},
 		"vip": {example: "web", each: &spec{keys: with(attributes(), map[string]reader{
-			"address":  text("203.0.113.10/32", parseVIP),
-			"role":     oneOf(Primary, Secondary),
-			"link":     text("lo", link),
-			"next_hop": text("192.0.2.7", nextHop),
-			"peers":    list[string](256, text("tor1", name)),
-		})}},
+			"address":        text("203.0.113.10/32", parseVIP),
+			"role":           oneOf(Primary, Secondary),
+			"link":           text("lo", link),
+			"next_hop":       text("192.0.2.7", nextHop),
+			"peers":          list[string](256, text("tor1", name)),
+			"on_unhealthy":   oneOf(UnhealthyWithdraw, UnhealthyDemote),
+			"recovery_delay": duration{lo: 0, hi: 24 * time.Hour}.read,
+			"start_delay":    duration{lo: 0, hi: time.Hour}.read,
+			"min_announce":   duration{lo: 0, hi: 24 * time.Hour}.read,
+			"preempt":        truth,
+			"checks":         list[string](256, text("dns", name)),
+			"require":        requirement,
+		}), subs: map[string]*spec{"check": {example: "https", each: check()}}}},
+		"check":   {example: "dns", each: check()},
+		"damping": {keys: damping()},
+		"http":    {keys: map[string]reader{"listen": text("127.0.0.1:9600", listenAddress)}},
+		"plugins": {keys: map[string]reader{"require_pin": truth}},
+		"hook":    {example: "chat", each: hook()},
+		"history": {keys: map[string]reader{"max_size": text("4MiB", size)}},
 		"backend": {example: "gobgp", each: &spec{opaque: true}},
 		"provider": {subs: map[string]*spec{
 			"linode": {subs: map[string]*spec{"regions": {example: "de-fra-2", eachKey: integer(1, 9999)}}},
@@ -90,6 +105,17 @@ func bfd() *spec {
 		"rx":         duration{lo: 10 * time.Millisecond, hi: time.Minute}.read,
 		"multiplier": integer(1, 255),
 	}}
+}
+
+// damping are the parameters of [damping].
+func damping() map[string]reader {
+	return map[string]reader{
+		"penalty":      integer(1, maxPenalty),
+		"suppress":     integer(1, maxPenalty),
+		"reuse":        integer(1, maxPenalty),
+		"half_life":    duration{lo: time.Second, hi: 24 * time.Hour}.read,
+		"max_suppress": duration{lo: time.Second, hi: 24 * time.Hour}.read,
+	}
 }
 
 // attributes are the path attributes of a role or a VIP. The arrays are short

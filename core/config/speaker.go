@@ -39,6 +39,8 @@ func (b *builder) speaker() {
 	if d, at := get[time.Duration](t, "drain_grace"); at != nil {
 		cfg.DrainGrace = d
 	}
+	address, _ := get[string](t, "drain_address")
+	cfg.DrainRemoves = address == drainRemove
 	if e, at := get[OnExit](t, "on_exit"); at != nil {
 		cfg.OnExit = e
 		if e == OnExitKeep {

@@ -4,8 +4,10 @@ package config
 
 import (
 	"net/netip"
+	"slices"
 	"time"
 
+	"github.com/stentor-net/stentor/core/health"
 	"github.com/stentor-net/stentor/plugins"
 )
 
@@ -15,7 +17,11 @@ type Config struct {
 	Files    []string // what was read, in order
 	Network  Network
 	BGP      BGP
+	HTTP     HTTP
+	History  History
+	Hooks    []Hook                    // sorted by name
 	VIPs     []VIP                     // sorted by name
+	Checks   []health.Spec             // sorted by name
 	Backends map[string]map[string]any // [backend.NAME], opaque to core
 
 	index index // where each key stands
@@ -51,7 +57,9 @@ type BGP struct {
 	// DrainGrace is how long a drained VIP is still announced with
 	// GRACEFUL_SHUTDOWN before it is withdrawn (RFC 8326 §4.2).
 	DrainGrace time.Duration
-	OnExit     OnExit
+	// DrainRemoves: a drained VIP's address leaves the host after its route.
+	DrainRemoves bool
+	OnExit       OnExit
 }
 
 // OnExit says what a clean stop does with the routes.
@@ -60,7 +68,8 @@ type OnExit string
 // The choices of on_exit.
 const (
 	OnExitWithdraw OnExit = "withdraw"
-	OnExitKeep     OnExit = "keep" // needs plugins.CapOutlivesDaemon
+	OnExitDrain    OnExit = "drain" // first as a drain does, then withdraw
+	OnExitKeep     OnExit = "keep"  // needs plugins.CapOutlivesDaemon
 )
 
 // Role is what this host is for a VIP.
@@ -71,6 +80,9 @@ const (
 	Primary   Role = "primary"
 	Secondary Role = "secondary"
 )
+
+// roleDemoted names the attributes of a demoted VIP; no VIP has it as its role.
+const roleDemoted = "demoted"
 
 // VIP is one [vip.NAME], its policy turned into attributes.
 type VIP struct {
@@ -83,8 +95,28 @@ type VIP struct {
 	// DrainAttrs are the attributes while it is drained: never more attractive
 	// than the secondary role's or its own, and with GRACEFUL_SHUTDOWN.
 	DrainAttrs Attrs
-	NextHop    netip.Addr // zero: the session's own
-	Peers      []string   // empty: all
+	// DemotedAttrs are the attributes while another host is to be preferred,
+	// a secondary before all: less attractive than any healthy host's.
+	DemotedAttrs Attrs
+	NextHop      netip.Addr // zero: the session's own
+	Peers        []string   // empty: all
+	// Checks are the names of the checks that decide on it, its own first:
+	// "web/https", "dns". Each is in Config.Checks.
+	Checks  []string
+	Require Require
+	// Failover says what their state means for the route.
+	Failover Failover
+}
+
+// Tells reports whether a peer is told of the VIP.
+func (v VIP) Tells(peer string) bool { return len(v.Peers) == 0 || slices.Contains(v.Peers, peer) }
+
+// Require says how many of a VIP's checks must be up. The zero value wants all
+// of them.
+type Require struct {
+	Any bool // one is enough
+	// Weight, if not 0, is what the weights of those that are up must come to.
+	Weight int
 }
 
 // Attrs are the path attributes that a role stands for.

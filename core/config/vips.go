@@ -109,9 +109,10 @@ func (b *builder) overlaps(vips []*vip) {
 // announce decides the attributes of each VIP.
 func (b *builder) announce() {
 	roles := b.root.sub("bgp").sub("role")
-	for _, role := range []Role{Primary, Secondary} {
-		b.attributeCaps(roles.sub(string(role)))
+	for _, role := range []string{string(Primary), string(Secondary), roleDemoted} {
+		b.attributeCaps(roles.sub(role))
 	}
+	b.damping = b.readDamping()
 	b.cfg.VIPs = make([]VIP, 0, len(b.vips))
 	linkAll, _ := get[string](b.root.sub("network"), "link")
 	for _, v := range b.vips {
@@ -123,6 +124,7 @@ func (b *builder) announce() {
 		b.nextHop(&out, v)
 		to := b.targets(&out, v)
 		b.attributeCaps(v.t)
+		b.useChecks(&out, v)
 		b.policy(&out, v, roles, to)
 		b.cfg.VIPs = append(b.cfg.VIPs, out)
 	}

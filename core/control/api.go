@@ -41,6 +41,12 @@ type UndrainRequest struct {
 	VIPs []string `json:"vips"` // none: all
 }
 
+// FailbackRequest asks that VIPs be announced as their role says as soon as they
+// are healthy.
+type FailbackRequest struct {
+	VIPs []string `json:"vips"` // none: all
+}
+
 // Reloaded is the answer to a reload.
 type Reloaded struct {
 	Generation int              `json:"generation"`

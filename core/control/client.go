@@ -114,6 +114,12 @@ func (c *Client) Undrain(ctx context.Context, r UndrainRequest) error {
 	return err
 }
 
+// Failback lets VIPs be announced as their role says as soon as they are healthy.
+func (c *Client) Failback(ctx context.Context, r FailbackRequest) error {
+	_, err := c.do(ctx, c.quick, http.MethodPost, "/v1/failback", r)
+	return err
+}
+
 // Watch copies events to w, one JSON line each, until ctx ends. That the
 // daemon ended is an error: who watches must not take its silence for peace.
 func (c *Client) Watch(ctx context.Context, w io.Writer) error {
@@ -123,6 +129,11 @@ func (c *Client) Watch(ctx context.Context, w io.Writer) error {
 	}
 	defer resp.Body.Close()
 	_, err = io.Copy(w, resp.Body)
+	return c.ended(ctx, err)
+}
+
+// ended is why a stream did.
+func (c *Client) ended(ctx context.Context, err error) error {
 	switch {
 	case ctx.Err() != nil:
 		return nil

@@ -20,20 +20,25 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/stentor-net/stentor/core/config"
+	"github.com/stentor-net/stentor/core/history"
 	"github.com/stentor-net/stentor/core/status"
 )
 
 // fakeDaemon answers from memory.
 type fakeDaemon struct {
-	mu     sync.Mutex
-	s      *status.Status
-	news   chan struct{}
-	err    error
-	drains []string
+	mu        sync.Mutex
+	s         *status.Status
+	news      chan struct{}
+	err       error
+	drains    []string
+	failbacks [][]string
+	log       *history.Log
 }
 
-func newFake() *fakeDaemon {
-	return &fakeDaemon{news: make(chan struct{}), s: &status.Status{Version: "1", Generation: 1, VIPs: []status.VIP{{Name: "web", State: status.Pending, Peers: 1}}}}
+func newFake(t *testing.T) *fakeDaemon {
+	t.Helper()
+	log := history.Open(history.Options{Dir: filepath.Join(t.TempDir(), "history"), Changed: func() {}, Log: slog.New(slog.DiscardHandler)})
+	return &fakeDaemon{log: log, news: make(chan struct{}), s: &status.Status{Version: "1", Generation: 1, VIPs: []status.VIP{{Name: "web", State: status.Pending, Peers: 1}}}}
 }
 
 func (d *fakeDaemon) set(s *status.Status) {
@@ -64,6 +69,14 @@ func (d *fakeDaemon) Drain(vips []string, until time.Time, reason string) error 
 	return d.err
 }
 func (d *fakeDaemon) Undrain([]string) error { return d.err }
+func (d *fakeDaemon) Failback(_ context.Context, vips []string) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.failbacks = append(d.failbacks, vips)
+	return d.err
+}
+func (d *fakeDaemon) History() *history.Log { return d.log }
+func (d *fakeDaemon) Metrics() http.Handler { return http.NotFoundHandler() }
 
 // serve runs d behind a real socket.
 func serve(t *testing.T, d Daemon) (*Client, string) {
@@ -86,7 +99,7 @@ func serve(t *testing.T, d Daemon) (*Client, string) {
 }
 
 func TestStatusIsTheSnapshot(t *testing.T) {
-	d := newFake()
+	d := newFake(t)
 	c, path := serve(t, d)
 	raw, err := c.Status(t.Context())
 	if err != nil {
@@ -109,7 +122,7 @@ func TestStatusIsTheSnapshot(t *testing.T) {
 }
 
 func TestConvergedWaits(t *testing.T) {
-	d := newFake()
+	d := newFake(t)
 	c, _ := serve(t, d)
 	got := make(chan []byte)
 	go func() {
@@ -135,24 +148,23 @@ func TestConvergedWaits(t *testing.T) {
 }
 
 func TestWatch(t *testing.T) {
-	d := newFake()
+	d := newFake(t)
 	c, _ := serve(t, d)
 	r, w := io.Pipe()
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error)
 	go func() { ended <- c.Watch(ctx, w) }()
 	lines := json.NewDecoder(r)
-	var e status.Event
-	// The stream begins at some moment: change the snapshot until one is seen.
+	var e history.Event
+	// The stream begins at some moment: change something until it is seen.
 	seen := make(chan error)
 	go func() { seen <- lines.Decode(&e) }()
-	states := []status.State{status.Announced, status.Withdrawn}
 	deadline := time.After(10 * time.Second)
-	for i := 0; ; i++ {
-		d.set(&status.Status{Version: "1", Generation: 1, VIPs: []status.VIP{{Name: "web", State: states[i%2], Peers: 1, Why: "because"}}})
+	for {
+		d.log.Append([]history.Event{{Object: "vip web", From: "announced", To: "withdrawn", Why: "because"}})
 		select {
 		case err := <-seen:
-			if err != nil || e.Object != "vip web" || e.Why != "because" || e.From == e.To {
+			if err != nil || e.Object != "vip web" || e.Why != "because" || e.Seq == 0 {
 				t.Errorf("%+v, %v", e, err)
 			}
 			cancel()
@@ -181,7 +193,7 @@ func TestErrorsCross(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			d := newFake()
+			d := newFake(t)
 			d.err = tt.err
 			c, _ := serve(t, d)
 			_, err := c.Reload(t.Context())
@@ -213,7 +225,7 @@ func TestDrainRequests(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			d := newFake()
+			d := newFake(t)
 			w := httptest.NewRecorder()
 			Handler(t.Context(), d).ServeHTTP(w, httptest.NewRequest(http.MethodPost, "/v1/drain", strings.NewReader(tt.body)))
 			if w.Code != tt.code {
@@ -223,6 +235,21 @@ func TestDrainRequests(t *testing.T) {
 				t.Errorf("drains %q", d.drains)
 			}
 		})
+	}
+}
+
+func TestFailback(t *testing.T) {
+	d := newFake(t)
+	c, _ := serve(t, d)
+	if err := c.Failback(t.Context(), FailbackRequest{VIPs: []string{"web"}}); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([][]string{{"web"}}, d.failbacks); diff != "" {
+		t.Error(diff)
+	}
+	d.err = &Error{Kind: KindConfig, Message: "no VIP is called \"web\""}
+	if err := c.Failback(t.Context(), FailbackRequest{VIPs: []string{"web"}}); err == nil || err.Error() != d.err.Error() {
+		t.Errorf("got %v", err)
 	}
 }
 
@@ -246,13 +273,13 @@ func TestApplyRequests(t *testing.T) {
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			w := httptest.NewRecorder()
-			Handler(t.Context(), newFake()).ServeHTTP(w, httptest.NewRequest(http.MethodPost, "/v1/apply", strings.NewReader(tt.body)))
+			Handler(t.Context(), newFake(t)).ServeHTTP(w, httptest.NewRequest(http.MethodPost, "/v1/apply", strings.NewReader(tt.body)))
 			if w.Code != tt.code {
 				t.Errorf("code %d, want %d: %s", w.Code, tt.code, w.Body)
 			}
 		})
 	}
-	c, _ := serve(t, newFake())
+	c, _ := serve(t, newFake(t))
 	got, err := c.Apply(t.Context(), time.Second, time.Minute)
 	if err != nil || got.Generation != 3 || !got.Until.Equal(time.Unix(61, 0)) {
 		t.Errorf("%+v, %v", got, err)
@@ -286,7 +313,7 @@ func TestNobodyThere(t *testing.T) {
 }
 
 func TestSecondListenerIsRefused(t *testing.T) {
-	_, path := serve(t, newFake())
+	_, path := serve(t, newFake(t))
 	if _, err := Listen(path); err == nil || !strings.Contains(err.Error(), "another stentor") {
 		t.Errorf("%v", err)
 	}
@@ -306,7 +333,7 @@ func FuzzRequests(f *testing.F) {
 			return
 		}
 		w := httptest.NewRecorder()
-		Handler(ctx, newFake()).ServeHTTP(w, r)
+		Handler(ctx, newFake(t)).ServeHTTP(w, r)
 		// Nothing at all is what a client gets that went away, as this one did.
 		if w.Body.Len() > 0 && strings.HasPrefix(w.Header().Get("Content-Type"), "application/json") && !json.Valid(w.Body.Bytes()) {
 			t.Errorf("%s %s: no JSON: %q", method, path, w.Body)
@@ -332,6 +359,7 @@ func TestClientGivesUp(t *testing.T) {
 		"reload":    func() error { _, err := c.Reload(t.Context()); return err },
 		"drain":     func() error { return c.Drain(t.Context(), DrainRequest{}) },
 		"undrain":   func() error { return c.Undrain(t.Context(), UndrainRequest{}) },
+		"failback":  func() error { return c.Failback(t.Context(), FailbackRequest{}) },
 	}
 	for name, call := range calls {
 		var e *Error

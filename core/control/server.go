@@ -21,6 +21,7 @@ import (
 	"golang.org/x/net/netutil"
 
 	"github.com/stentor-net/stentor/core/config"
+	"github.com/stentor-net/stentor/core/history"
 	"github.com/stentor-net/stentor/core/status"
 )
 
@@ -34,6 +35,9 @@ type Daemon interface {
 	Diff(context.Context) (Diff, error)
 	Drain(vips []string, until time.Time, reason string) error
 	Undrain(vips []string) error
+	Failback(ctx context.Context, vips []string) error
+	History() *history.Log
+	Metrics() http.Handler
 }
 
 // Group may open the socket besides its owner, if the system has it.
@@ -105,22 +109,25 @@ func Serve(ctx context.Context, l net.Listener, d Daemon, log *slog.Logger) erro
 
 // Handler is the API without its socket. Streams end with ctx.
 func Handler(ctx context.Context, d Daemon) http.Handler {
-	h := &handler{daemon: d, stop: ctx.Done()}
+	h := &handler{daemon: d, ctx: ctx}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /v1/status", h.status)
 	mux.HandleFunc("GET /v1/watch", h.watch)
+	mux.Handle("GET /v1/history", History(ctx, d.History()))
+	mux.Handle("GET /metrics", d.Metrics())
 	mux.HandleFunc("GET /v1/diff", h.diff)
 	mux.HandleFunc("POST /v1/reload", h.reload)
 	mux.HandleFunc("POST /v1/apply", h.apply)
 	mux.HandleFunc("POST /v1/confirm", h.confirm)
 	mux.HandleFunc("POST /v1/drain", h.drain)
 	mux.HandleFunc("POST /v1/undrain", h.undrain)
+	mux.HandleFunc("POST /v1/failback", h.failback)
 	return http.MaxBytesHandler(mux, maxBody)
 }
 
 type handler struct {
 	daemon Daemon
-	stop   <-chan struct{}
+	ctx    context.Context // streams end with it
 }
 
 // status gives the newest snapshot; with ?converged=N, the first in which
@@ -158,7 +165,7 @@ func (h *handler) status(w http.ResponseWriter, r *http.Request) {
 			}
 			fail(w, &Error{Kind: KindFailed, Message: "the daemon has not looked at the host yet"})
 			return
-		case <-h.stop:
+		case <-h.ctx.Done():
 			fail(w, &Error{Kind: KindRefused, Message: "the daemon is stopping"})
 			return
 		case <-r.Context().Done():
@@ -167,35 +174,10 @@ func (h *handler) status(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// watch streams one status.Event a line.
+// watch streams the events from now on.
 func (h *handler) watch(w http.ResponseWriter, r *http.Request) {
-	out := http.NewResponseController(w)
-	w.Header().Set("Content-Type", "application/jsonl")
-	enc := json.NewEncoder(w)
-	last := h.daemon.Status()
-	for {
-		next := h.daemon.Next()
-		cur := h.daemon.Status()
-		if last != nil && cur != nil {
-			for _, e := range status.Changes(last, cur, time.Now()) {
-				_ = out.SetWriteDeadline(time.Now().Add(writeTimeout)) // a reader that sleeps is dropped
-				if enc.Encode(e) != nil {
-					return
-				}
-			}
-		}
-		last = cur
-		if out.Flush() != nil {
-			return
-		}
-		select {
-		case <-next:
-		case <-h.stop:
-			return
-		case <-r.Context().Done():
-			return
-		}
-	}
+	log := h.daemon.History()
+	newLines(w).follow(h.ctx, r, log, r.URL.Query().Get("object"), log.Seq())
 }
 
 func (h *handler) diff(w http.ResponseWriter, r *http.Request) {
@@ -267,6 +249,14 @@ func (h *handler) undrain(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	reply(w, struct{}{}, h.daemon.Undrain(req.VIPs))
+}
+
+func (h *handler) failback(w http.ResponseWriter, r *http.Request) {
+	var req FailbackRequest
+	if !read(w, r, &req) {
+		return
+	}
+	reply(w, struct{}{}, h.daemon.Failback(r.Context(), req.VIPs))
 }
 
 func read(w http.ResponseWriter, r *http.Request, v any) bool {

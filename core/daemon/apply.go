@@ -11,6 +11,7 @@ import (
 	"github.com/stentor-net/stentor/core/config"
 	"github.com/stentor-net/stentor/core/confirm"
 	"github.com/stentor-net/stentor/core/control"
+	"github.com/stentor-net/stentor/core/reconcile"
 	"github.com/stentor-net/stentor/core/verify"
 	"github.com/stentor-net/stentor/plugins"
 )
@@ -18,7 +19,8 @@ import (
 // Apply takes over the config on disk, waits until host and speaker hold it,
 // and goes back to the old one if the host has lost something by it. With a
 // trial it goes back after that time too, unless it is confirmed.
-func (d *Daemon) Apply(ctx context.Context, wait, trial time.Duration) (control.Applied, error) {
+func (d *Daemon) Apply(ctx context.Context, wait, trial time.Duration) (_ control.Applied, err error) {
+	defer func() { d.events.metrics.Reloaded(err) }()
 	// Who asked may go away, as when the terminal hangs up.
 	ctx = context.WithoutCancel(ctx)
 	d.reload.Lock()
@@ -33,7 +35,7 @@ func (d *Daemon) Apply(ctx context.Context, wait, trial time.Duration) (control.
 			return control.Applied{}, err
 		}
 	}
-	cfg, warnings, err := load(d.Config, d.Registry, false)
+	cfg, warnings, err := d.read()
 	if err != nil {
 		return control.Applied{}, err
 	}
@@ -61,7 +63,7 @@ func (d *Daemon) Apply(ctx context.Context, wait, trial time.Duration) (control.
 		return control.Applied{}, errors.Join(err, d.endTrial(trial, earlier))
 	}
 	done.Converged = d.converged(ctx, done.Generation, wait)
-	if err := verify.Wait(ctx, before, changeOf(old, cfg, done.Converged), look); err != nil {
+	if err := verify.Wait(ctx, before, changeOf(old, cfg, done.Converged, d.drains.At(time.Now())), look); err != nil {
 		return control.Applied{}, errors.Join(d.undo(ctx, old, err), d.endTrial(trial, earlier))
 	}
 	if trial == 0 {
@@ -76,14 +78,14 @@ func (d *Daemon) Apply(ctx context.Context, wait, trial time.Duration) (control.
 }
 
 // changeOf is what may move between two configs. What is not on the host yet
-// is no loss while the backend still works on it.
-func changeOf(old, cfg *config.Config, converged bool) verify.Change {
+// is no loss while the backend still works on it, nor what a drain has taken off.
+func changeOf(old, cfg *config.Config, converged bool, drains reconcile.Drains) verify.Change {
 	c := verify.Change{Ours: map[netip.Addr]bool{}}
 	for _, v := range slices.Concat(old.VIPs, cfg.VIPs) {
 		c.Ours[v.Addr] = true
 	}
 	for _, v := range cfg.VIPs {
-		if converged {
+		if _, drained := drains.Of(v.Name); converged && !(drained && cfg.BGP.DrainRemoves) {
 			c.Want = append(c.Want, v.Addr)
 		}
 	}

@@ -19,16 +19,20 @@ import (
 	"github.com/stentor-net/stentor/core/config"
 	"github.com/stentor-net/stentor/core/confirm"
 	"github.com/stentor-net/stentor/core/control"
+	"github.com/stentor-net/stentor/core/health"
 	"github.com/stentor-net/stentor/core/host"
 	"github.com/stentor-net/stentor/core/reconcile"
 	"github.com/stentor-net/stentor/core/registry"
 	"github.com/stentor-net/stentor/core/status"
+	"github.com/stentor-net/stentor/core/web"
 	"github.com/stentor-net/stentor/plugins"
 )
 
 // Options are what a daemon is started with.
 type Options struct {
-	Config   string // path of the main file
+	Config string // path of the main file
+	// Read gives the config of a caller who has no file; nil: the one at Config.
+	Read     func() (*config.Config, []config.Finding, error)
 	Socket   string
 	StateDir string
 	Version  string
@@ -46,6 +50,9 @@ type Daemon struct {
 	drains  *reconcile.DrainStore
 	store   confirm.Store
 	network string // the network backend's name
+	events  *events
+	web     *web.Server
+	checks  *health.Runner
 
 	reload sync.Mutex                    // one change of the config at a time
 	trial  atomic.Pointer[confirm.Trial] // nil: the config is in force for good; changed under reload
@@ -74,6 +81,13 @@ func Run(ctx context.Context, o Options, hurry <-chan struct{}, reloads <-chan o
 	if d.drains, err = reconcile.OpenDrains(o.StateDir); err != nil {
 		return err
 	}
+	// A plugin that does not come up must not keep the other backend from its
+	// work. After the start there is a config to stay with instead.
+	o.Registry.KeepTrying(true)
+	latches, err := reconcile.OpenLatches(o.StateDir)
+	if err != nil {
+		return err
+	}
 	network, why, err := o.Registry.OpenNet(ctx, cfg.Network.Backend, cfg.Backends)
 	if err != nil {
 		return Locate(cfg, err)
@@ -97,21 +111,28 @@ func Run(ctx context.Context, o Options, hurry <-chan struct{}, reloads <-chan o
 	if err != nil {
 		return &control.Error{Kind: control.KindRefused, Message: err.Error()}
 	}
+	d.openEvents(cfg)
+	d.openWeb(cfg)
+	d.checks = health.New(o.Log, func() { d.loop.WakeNow() })
+	tap := newKernelTap(kernel)
 	d.loop = reconcile.New(reconcile.Options{
-		Net: network, NetWhy: why, BGP: speaker, Earlier: earlier, Left: d.left, Host: kernel, Drains: d.drains,
+		Published: d.events.published, Problems: d.problems,
+		Net: network, NetWhy: why, BGP: speaker, Earlier: earlier, Left: d.left, Host: tap, Health: d.checks.View, Drains: d.drains, Latches: latches,
 		Processes: o.Registry.Processes, Log: o.Log, Version: o.Version, DeriveRouterID: RouterID,
 	}, cfg)
+	d.checks.Set(cfg.Checks)
 	o.Log.Info("starting", "version", o.Version, "network", network.Info().Name, "why", why, "bgp", speaker.Info().Name,
 		"vips", len(cfg.VIPs), "peers", len(cfg.BGP.Peers))
 	d.begun(ctx, cfg)
-	return d.serve(ctx, kernel, func(ctx context.Context) error {
+	defer d.events.run(o.Log, hurry)()
+	return d.serve(ctx, tap, func(ctx context.Context) error {
 		return control.Serve(ctx, socket, d, o.Log)
 	}, hurry, reloads)
 }
 
 // serve runs the tasks. The socket and the kernel's events outlive ctx for as
 // long as the loop says goodbye.
-func (d *Daemon) serve(ctx context.Context, kernel *host.Host, socket func(context.Context) error, hurry <-chan struct{}, reloads <-chan os.Signal) error {
+func (d *Daemon) serve(ctx context.Context, kernel *kernelTap, socket func(context.Context) error, hurry <-chan struct{}, reloads <-chan os.Signal) error {
 	rest, stopRest := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopRest()
 	tasks, failed := errgroup.WithContext(rest)
@@ -120,6 +141,10 @@ func (d *Daemon) serve(ctx context.Context, kernel *host.Host, socket func(conte
 	context.AfterFunc(failed, cancel) // a task that fails takes the routes with it, in order
 	tasks.Go(func() error { return kernel.Run(rest) })
 	tasks.Go(func() error { return socket(rest) })
+	tasks.Go(func() error { d.web.Run(rest); return nil })
+	tasks.Go(func() error { kernel.follow(rest, d.checks); return nil })
+	tasks.Go(func() error { d.feedChecks(stopping); return nil })
+	tasks.Go(func() error { return d.checks.Run(rest) })
 	tasks.Go(func() error { d.tellManager(rest, stopping); return nil })
 	tasks.Go(func() error { d.hangups(rest, reloads); return nil })
 	tasks.Go(func() error { return d.watchTrials(rest) })
@@ -132,7 +157,7 @@ func (d *Daemon) serve(ctx context.Context, kernel *host.Host, socket func(conte
 
 // Diff tells what the config on disk would change.
 func (d *Daemon) Diff(ctx context.Context) (control.Diff, error) {
-	cfg, _, err := load(d.Config, d.Registry, false)
+	cfg, _, err := d.read()
 	if err != nil {
 		return control.Diff{}, err
 	}
@@ -154,7 +179,9 @@ func (d *Daemon) Diff(ctx context.Context) (control.Diff, error) {
 }
 
 // Status is the newest snapshot.
-func (d *Daemon) Status() *status.Status { return withTrial(d.loop.Status(), d.trial.Load()) }
+func (d *Daemon) Status() *status.Status {
+	return withTrial(withResults(d.loop.Status(), d.checks.View()), d.trial.Load())
+}
 
 // Next is closed by the next snapshot.
 func (d *Daemon) Next() <-chan struct{} { return d.loop.Next() }
@@ -187,6 +214,19 @@ func (d *Daemon) Undrain(vips []string) error {
 	return err
 }
 
+// Failback lets the named VIPs, or all, be announced as their role says as soon
+// as they are healthy.
+func (d *Daemon) Failback(ctx context.Context, vips []string) error {
+	if err := d.known(vips); err != nil {
+		return err
+	}
+	err := d.loop.Failback(ctx, vips)
+	if err == nil {
+		d.Log.Info("failback", "vips", vips)
+	}
+	return err
+}
+
 func (d *Daemon) known(vips []string) error {
 	cfg, _ := d.loop.Config()
 	have := names(cfg)
@@ -209,18 +249,31 @@ func names(c *config.Config) []string {
 // Load reads the config for the backends of r, and logs its warnings.
 func Load(path string, r *registry.Registry, offline bool, log *slog.Logger) (*config.Config, error) {
 	cfg, warnings, err := load(path, r, offline)
-	for _, w := range warnings {
-		log.Warn("config", "finding", w.String())
-	}
+	logWarnings(log, warnings)
 	return cfg, err
 }
 
-func load(path string, r *registry.Registry, offline bool) (*config.Config, []config.Finding, error) {
-	return config.Load(path, loadOptions(r, offline))
+func logWarnings(log *slog.Logger, warnings []config.Finding) {
+	for _, w := range warnings {
+		log.Warn("config", "finding", w.String())
+	}
 }
 
-func loadOptions(r *registry.Registry, offline bool) config.Options {
-	return config.Options{Info: r.Info, Names: r.Names, Refused: r.Refused, Locate: r.Locate, Offline: offline}
+// read gives the config as it is now.
+func (o Options) read() (*config.Config, []config.Finding, error) {
+	if o.Read != nil {
+		return o.Read()
+	}
+	return load(o.Config, o.Registry, false)
+}
+
+func load(path string, r *registry.Registry, offline bool) (*config.Config, []config.Finding, error) {
+	return config.Load(path, LoadOptions(r, offline))
+}
+
+// LoadOptions has a config checked for the backends of r.
+func LoadOptions(r *registry.Registry, offline bool) config.Options {
+	return config.Options{Info: r.Info, Names: r.Names, Refused: r.Refused, Locate: r.Locate, RequirePin: r.RequirePin, Offline: offline}
 }
 
 // Locate places a mistake in a backend's own table at its line.

@@ -9,6 +9,8 @@ import (
 	sd "github.com/coreos/go-systemd/v22/daemon"
 	"golang.org/x/sys/unix"
 
+	"github.com/stentor-net/stentor/core/config"
+	"github.com/stentor-net/stentor/core/reconcile"
 	"github.com/stentor-net/stentor/core/status"
 )
 
@@ -49,7 +51,7 @@ func (d *Daemon) tellManager(ctx, stopping context.Context) {
 		case <-ctx.Done():
 			return
 		case <-stop:
-			notify("STOPPING=1")
+			notify("STOPPING=1" + d.moreTime())
 			stop = nil
 		case <-next:
 		case <-dog:
@@ -60,6 +62,16 @@ func (d *Daemon) tellManager(ctx, stopping context.Context) {
 			d.loop.Wake() // the next tick wants to see a new pass
 		}
 	}
+}
+
+// moreTime asks for the time that a drain takes before the goodbye, which can be
+// more than a unit is given to stop (TimeoutStopSec= in systemd.service(5)).
+func (d *Daemon) moreTime() string {
+	cfg, _ := d.loop.Config()
+	if cfg.BGP.OnExit != config.OnExitDrain {
+		return ""
+	}
+	return fmt.Sprintf("\nEXTEND_TIMEOUT_USEC=%d", reconcile.LeaveTime(cfg).Microseconds())
 }
 
 // summary is the line that systemctl status shows.

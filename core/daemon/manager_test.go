@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/stentor-net/stentor/core/config"
+	"github.com/stentor-net/stentor/core/health"
 	"github.com/stentor-net/stentor/core/host"
 	"github.com/stentor-net/stentor/core/reconcile"
 	"github.com/stentor-net/stentor/core/status"
@@ -162,10 +163,14 @@ func TestWatchdog(t *testing.T) {
 		t.Fatal(err)
 	}
 	synctest.Test(t, func(t *testing.T) {
+		latches, err := reconcile.OpenLatches(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
 		ctx, cancel := context.WithCancel(t.Context())
-		d := &Daemon{loop: reconcile.New(reconcile.Options{
+		d := &Daemon{checks: health.New(slog.New(slog.DiscardHandler), func() {}), loop: reconcile.New(reconcile.Options{
 			Net: &fakeNet{base: base{"fakenet", plugins.KindNet}}, BGP: &fakeBGP{base: base{"fakebgp", plugins.KindBGP}},
-			Host: stillHost{ready: closed()}, Drains: drains, Log: slog.New(slog.DiscardHandler),
+			Host: stillHost{ready: closed()}, Drains: drains, Latches: latches, Log: slog.New(slog.DiscardHandler),
 			DeriveRouterID: func(host.View, *config.Config) netip.Addr { return netip.Addr{} },
 		}, cfg)}
 		// The kernel keeps no more than 10 datagrams for a reader that sleeps.
@@ -244,4 +249,17 @@ func TestSummary(t *testing.T) {
 			t.Errorf("%s: %q, want %q", name, got, tt.want)
 		}
 	}
+}
+
+// TestStopAsksForTime: a manager that is not told of the drain would kill it.
+func TestStopAsksForTime(t *testing.T) {
+	m := newManager(t)
+	o := options(t, strings.Replace(sound, "[bgp]\n", "[bgp]\non_exit = \"drain\"\ndrain_grace = \"10ms\"\n", 1))
+	_, stop := start(t, o, nil)
+	m.await(0, "READY=1")
+	n := len(m.read())
+	if err := stop(); err != nil {
+		t.Fatal(err)
+	}
+	m.await(n, "STOPPING=1\nEXTEND_TIMEOUT_USEC=15010000")
 }

@@ -28,7 +28,8 @@ func (d *Daemon) hangups(ctx context.Context, reloads <-chan os.Signal) {
 }
 
 // Reload takes over the config on disk if it is valid, and else changes nothing.
-func (d *Daemon) Reload(ctx context.Context) (control.Reloaded, error) {
+func (d *Daemon) Reload(ctx context.Context) (_ control.Reloaded, err error) {
+	defer func() { d.events.metrics.Reloaded(err) }()
 	d.reload.Lock()
 	defer d.reload.Unlock()
 	notifyReloading()
@@ -39,7 +40,7 @@ func (d *Daemon) Reload(ctx context.Context) (control.Reloaded, error) {
 	} else if err := trial.InTheWay(now); err != nil {
 		return control.Reloaded{}, err
 	}
-	cfg, warnings, err := load(d.Config, d.Registry, false)
+	cfg, warnings, err := d.read()
 	if err != nil {
 		return control.Reloaded{}, err
 	}
@@ -69,6 +70,9 @@ func (d *Daemon) takeOver(ctx context.Context, cfg *config.Config) (int, error) 
 	if err := d.swap(ctx, cfg); err != nil {
 		return 0, err
 	}
+	d.events.configure(cfg)
+	d.web.Listen(cfg.HTTP.Listen)
+	d.checks.Set(cfg.Checks)
 	if sameConfig(old, cfg) {
 		d.loop.Recheck(ctx)
 	} else {
@@ -80,7 +84,8 @@ func (d *Daemon) takeOver(ctx context.Context, cfg *config.Config) (int, error) 
 
 // sameConfig reports whether two configs say the same, wherever they say it.
 func sameConfig(a, b *config.Config) bool {
-	return reflect.DeepEqual(a.Network, b.Network) && reflect.DeepEqual(a.BGP, b.BGP) && reflect.DeepEqual(a.VIPs, b.VIPs)
+	return reflect.DeepEqual(a.Network, b.Network) && reflect.DeepEqual(a.BGP, b.BGP) && reflect.DeepEqual(a.VIPs, b.VIPs) &&
+		reflect.DeepEqual(a.Checks, b.Checks) && a.HTTP == b.HTTP
 }
 
 // sameBackends refuses what only a restart can change: the network backend,

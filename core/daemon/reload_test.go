@@ -49,6 +49,7 @@ func TestSameConfig(t *testing.T) {
 		"name":              {replace("vip.web", "vip.www"), false},
 		"asn":               {replace("65001", "65002"), false},
 		"peer":              {replace("192.0.2.1\"", "192.0.2.2\""), false},
+		"status page":       {sound + "[http]\nlisten = \"127.0.0.1:9600\"\n", false},
 		"hold-down":         {"[network]\nhold_down = \"1s\"\n" + sound, false},
 	}
 	for name, tt := range tests {

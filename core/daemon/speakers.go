@@ -59,6 +59,7 @@ func (d *Daemon) openSpeakers(ctx context.Context, cfg *config.Config) (speaker,
 	if speaker, err = d.openSpeaker(ctx, cfg, cfg.BGP.Backend); err != nil {
 		return nil, nil, err
 	}
+	d.Registry.KeepTrying(false)
 	for _, name := range d.outliving.Names {
 		if name == cfg.BGP.Backend || earlier != nil {
 			continue

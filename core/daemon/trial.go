@@ -29,20 +29,21 @@ func first(o Options, store confirm.Store) (*config.Config, *confirm.Trial, erro
 	switch {
 	case trial.On(now):
 		o.Log.Warn("a config is on trial", "until", trial.Until())
-		cfg, _, err := config.LoadTexts(trial.Tried, loadOptions(o.Registry, false))
+		cfg, _, err := config.LoadTexts(trial.Tried, LoadOptions(o.Registry, false))
 		return cfg, trial, err
 	case trial.Due(now):
 		o.Log.Warn("a config on trial was not confirmed, going back to the one before", "deadline", trial.Until())
-		cfg, err := trial.Old(loadOptions(o.Registry, false))
+		cfg, err := trial.Old(LoadOptions(o.Registry, false))
 		return cfg, trial, err
 	}
-	cfg, err := Load(o.Config, o.Registry, false, o.Log)
+	cfg, warnings, err := o.read()
+	logWarnings(o.Log, warnings)
 	if err != nil {
 		return nil, nil, err
 	}
 	if trial.Rejects(cfg.Texts()) {
 		o.Log.Warn("the config on disk was on trial and not confirmed, staying with the one before")
-		cfg, err := trial.Old(loadOptions(o.Registry, false))
+		cfg, err := trial.Old(LoadOptions(o.Registry, false))
 		return cfg, trial, err
 	}
 	return cfg, nil, store.Save(nil)
@@ -134,7 +135,7 @@ func (d *Daemon) rollBack(ctx context.Context) error {
 	if now, err := confirm.Now(); err != nil || !t.Due(now) {
 		return err
 	}
-	cfg, err := t.Old(loadOptions(d.Registry, false))
+	cfg, err := t.Old(LoadOptions(d.Registry, false))
 	if err != nil {
 		return err
 	}

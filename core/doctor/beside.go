@@ -19,7 +19,12 @@ func (x *exam) beside() {
 		if err != nil || strings.TrimSpace(string(b)) != rival {
 			continue // also when it has ended
 		}
-		x.add(Warning, rival, fmt.Sprintf("%s runs beside Stentor (process %s): it announces shared IPs by itself, and whatever any local user gives it on 127.0.0.1:50051",
-			rival, path.Base(path.Dir(name))), "before stentor run: systemctl disable --now lelastic")
+		dir := path.Dir(name)
+		more := ", and whatever any local user gives it on 127.0.0.1:50051"
+		if exe, err := fs.ReadLink(x.Files, path.Join(dir, "exe")); err == nil && path.Base(exe) == "stentor" {
+			more = "" // ours, by that name
+		}
+		x.add(Warning, rival, fmt.Sprintf("%s runs beside Stentor (process %s): it announces shared IPs by itself%s", rival, path.Base(dir), more),
+			"before stentor run: systemctl disable --now lelastic")
 	}
 }

@@ -3,6 +3,7 @@ package doctor
 import (
 	"encoding/json"
 	"fmt"
+	"io/fs"
 	"net/netip"
 	"strings"
 	"testing"
@@ -221,6 +222,14 @@ func TestCheck(t *testing.T) {
 			},
 			want: []string{"warning lelastic: lelastic runs beside Stentor (process 77): it announces shared IPs by itself, and whatever any local user gives it on 127.0.0.1:50051 | " +
 				"before stentor run: systemctl disable --now lelastic"},
+		},
+		{
+			name: "stentor by lelastic's name",
+			harm: func(f *fixture) {
+				f.files["proc/77/comm"] = &fstest.MapFile{Data: []byte("lelastic\n")}
+				f.files["proc/77/exe"] = &fstest.MapFile{Data: []byte("/usr/bin/stentor"), Mode: fs.ModeSymlink | 0o777}
+			},
+			want: []string{"warning lelastic: lelastic runs beside Stentor (process 77): it announces shared IPs by itself | before stentor run: systemctl disable --now lelastic"},
 		},
 		{
 			name: "no route",

@@ -30,7 +30,7 @@ func RollBack(ctx context.Context, o Options) error {
 	if now, err := confirm.Now(); err != nil || !t.Due(now) {
 		return err
 	}
-	old, err := t.Old(config.Options{Offline: true})
+	old, err := t.Old(config.Options{Offline: true, RequirePin: o.Registry.RequirePin})
 	if err != nil {
 		return err
 	}

@@ -2,8 +2,10 @@ package reconcile
 
 import (
 	"context"
+	"errors"
 	"math/rand/v2"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/stentor-net/stentor/plugins"
@@ -32,6 +34,8 @@ type actor[W, S any] struct {
 	size    func(W) int
 	done    chan outcome[W, S]
 	one     sync.Mutex // held during a call: a backend gets one at a time
+	// planning ends the call of plan that is under way; nil: there is none.
+	planning atomic.Pointer[context.CancelFunc]
 
 	busy   bool
 	cancel context.CancelFunc
@@ -124,11 +128,32 @@ func call[W, S any](ctx context.Context, b backend[W, S], want W) outcome[W, S] 
 	return o
 }
 
+// errInterrupted: what a person asks waits for what a peer must be told.
+var errInterrupted = errors.New("a route had to be withdrawn meanwhile; try again")
+
 // plan asks what a call for want would change.
 func (a *actor[W, S]) plan(ctx context.Context, want W) (plugins.Plan, error) {
 	a.one.Lock()
 	defer a.one.Unlock()
-	return a.backend.Plan(ctx, want)
+	inner, cancel := context.WithCancel(ctx)
+	defer cancel()
+	a.planning.Store(&cancel)
+	defer a.planning.Store(nil)
+	p, err := a.backend.Plan(inner, want)
+	if err != nil && inner.Err() != nil && ctx.Err() == nil {
+		err = errInterrupted
+	}
+	return p, err
+}
+
+// interrupt ends the calls in flight, so that another one can begin.
+func (a *actor[W, S]) interrupt() {
+	if a.busy {
+		a.cancel()
+	}
+	if cancel := a.planning.Load(); cancel != nil {
+		(*cancel)()
+	}
 }
 
 // finish takes over an outcome.

@@ -29,7 +29,7 @@ func BenchmarkPass(b *testing.B) {
 		b.Fatal(err)
 	}
 	l := New(Options{
-		Net: fakeNet{base{w}}, BGP: fakeBGP{base{w}}, Host: w, Drains: drains, Log: slog.New(slog.DiscardHandler),
+		Net: fakeNet{base{w}}, BGP: fakeBGP{base{w}}, Host: w, Drains: drains, Latches: openLatches(b, b.TempDir()), Log: slog.New(slog.DiscardHandler),
 		DeriveRouterID: func(host.View, *config.Config) netip.Addr { return netip.MustParseAddr("192.0.2.7") },
 	}, c)
 	for {

@@ -11,14 +11,17 @@ import (
 
 // board holds the newest snapshot, and tells readers when there is a newer one.
 type board struct {
-	newest  atomic.Pointer[status.Status]
-	started time.Time
+	newest    atomic.Pointer[status.Status]
+	started   time.Time
+	published func(old, cur *status.Status) // nil: nobody wants to know
 
 	mu   sync.Mutex
 	news chan struct{} // closed by the next snapshot
 }
 
-func newBoard() *board { return &board{started: time.Now(), news: make(chan struct{})} }
+func newBoard(published func(old, cur *status.Status)) *board {
+	return &board{started: time.Now(), published: published, news: make(chan struct{})}
+}
 
 func (b *board) now() *status.Status { return b.newest.Load() }
 
@@ -32,7 +35,8 @@ func (b *board) next() <-chan struct{} {
 // Whatever is in the same state as before keeps the time since when it is.
 func (b *board) publish(s *status.Status, now time.Time) {
 	s.Since = b.started
-	if last := b.now(); last != nil {
+	last := b.now()
+	if last != nil {
 		inherit(s, last)
 	}
 	for i := range s.VIPs {
@@ -41,7 +45,7 @@ func (b *board) publish(s *status.Status, now time.Time) {
 	for i := range s.Problems {
 		setOnce(&s.Problems[i].Since, now)
 	}
-	if reflect.DeepEqual(s, b.now()) {
+	if reflect.DeepEqual(s, last) {
 		return
 	}
 	b.newest.Store(s)
@@ -49,6 +53,9 @@ func (b *board) publish(s *status.Status, now time.Time) {
 	close(b.news)
 	b.news = make(chan struct{})
 	b.mu.Unlock()
+	if b.published != nil {
+		b.published(last, s)
+	}
 }
 
 func inherit(s, last *status.Status) {

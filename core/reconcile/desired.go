@@ -11,7 +11,9 @@ import (
 	"time"
 
 	"github.com/stentor-net/stentor/core/config"
+	"github.com/stentor-net/stentor/core/health"
 	"github.com/stentor-net/stentor/core/host"
+	"github.com/stentor-net/stentor/core/policy"
 	"github.com/stentor-net/stentor/core/status"
 	"github.com/stentor-net/stentor/plugins"
 )
@@ -22,12 +24,29 @@ type Facts struct {
 	View     host.View
 	RouterID netip.Addr
 	Drains   Drains
+	// Health is what the checks found.
+	Health health.View
+	// Memory is what the decision before this one left; nil at the start.
+	Memory Memory
 	// Lost tells since when the kernel has not held an address that it held before.
 	Lost map[netip.Addr]time.Time
 	// Asked is what the network backend was asked to hold by a call that is
 	// still running; nil when none is. It may be about to take all else away.
 	Asked map[netip.Addr]bool
-	Now   time.Time
+	// Told are the VIPs of whose drain every peer with a session was told.
+	Told map[string]bool
+	// Started is when this run began.
+	Started time.Time
+	Now     time.Time
+}
+
+// Memory is what one decision leaves for the next, by VIP name. It is not
+// changed once made.
+type Memory map[string]memory
+
+type memory struct {
+	policy policy.Memory
+	drain  drainMemory
 }
 
 // Verdict is the decision on one VIP.
@@ -35,6 +54,16 @@ type Verdict struct {
 	Announce bool
 	State    status.State // what a VIP that is not announced shall be called
 	Why      string
+	Next     time.Time // when time alone changes it; zero if it never does
+	// Demoted: announced with DemotedAttrs, so that another host is preferred.
+	Demoted bool
+	// Removed: it shall not be on the host.
+	Removed bool
+	Health  health.State // of its checks together; empty if it has none
+	Penalty int
+	// Latched: it is healthy, or will be, and stays demoted until a person says
+	// otherwise.
+	Latched bool
 }
 
 // Desired is what the backends shall hold.
@@ -43,28 +72,30 @@ type Desired struct {
 	Speaker plugins.Speaker
 	// Verdicts are by VIP name.
 	Verdicts map[string]Verdict
+	Memory   Memory
 	// Wake is when time alone changes the decision; zero if it never does.
 	Wake time.Time
 }
 
 // Desire decides. An announcement is in the result only for an address that
-// the kernel holds, or held until less than the hold-down ago.
+// the kernel holds, or held until less than the hold-down ago, and that the
+// health of its checks allows.
 func Desire(f Facts) Desired {
 	c := f.Config
 	d := Desired{
 		Speaker:  plugins.Speaker{ASN: c.BGP.ASN, RouterID: f.RouterID, Peers: c.BGP.Peers},
 		Verdicts: make(map[string]Verdict, len(c.VIPs)),
+		Memory:   make(Memory, len(c.VIPs)),
+		Host:     make([]plugins.VIP, 0, len(c.VIPs)),
 	}
+	d.Speaker.Announcements = make([]plugins.Announcement, 0, len(c.VIPs))
 	for _, v := range c.VIPs {
-		d.Host = append(d.Host, plugins.VIP{Name: v.Name, Addr: v.Addr, Link: v.Link})
-		attrs := v.Attrs
-		verdict, until := decide(f, v)
-		if drain, drained := f.Drains.Of(v.Name); drained && verdict.Announce {
-			attrs = v.DrainAttrs
-			verdict, until = decideDrained(f, drain, until)
+		verdict, attrs, m := judge(f, v)
+		d.Verdicts[v.Name], d.Memory[v.Name] = verdict, m
+		d.Wake = earlier(d.Wake, verdict.Next)
+		if !verdict.Removed {
+			d.Host = append(d.Host, plugins.VIP{Name: v.Name, Addr: v.Addr, Link: v.Link})
 		}
-		d.Verdicts[v.Name] = verdict
-		d.Wake = earlier(d.Wake, until)
 		if verdict.Announce {
 			d.Speaker.Announcements = append(d.Speaker.Announcements, announcement(v, attrs))
 		}
@@ -73,35 +104,59 @@ func Desire(f Facts) Desired {
 	return d
 }
 
-// decide judges a VIP by what the kernel holds.
-func decide(f Facts, v config.VIP) (Verdict, time.Time) {
+// judge decides on one VIP: no route without its address, none that its health
+// forbids, and of what is left, none that a person has drained.
+func judge(f Facts, v config.VIP) (Verdict, config.Attrs, memory) {
+	m := f.Memory[v.Name]
+	drain, drained := f.Drains.Of(v.Name)
+	if drained && !drain.leaving {
+		m.policy.Latched = time.Time{} // the person who undrains it wants it back
+	}
+	health := policy.Summarize(v, f.Health)
+	decision, after := policy.Decide(v, m.policy, health, f.Now)
+	m.policy = after
+
+	verdict, attrs := place(f, v), v.Attrs
+	if verdict.Announce {
+		verdict.Next = earlier(verdict.Next, decision.Next)
+		switch decision.Route {
+		case policy.Withdrawn:
+			verdict = Verdict{State: status.Withdrawn, Why: decision.Why, Next: decision.Next}
+			if decision.Undecided {
+				verdict.State = status.Pending
+			}
+		case policy.Demoted:
+			attrs, verdict.Demoted, verdict.Why = v.DemotedAttrs, true, decision.Why
+		}
+	}
+	if drained {
+		m.drain = m.drain.step(f, v.Name, drain, verdict.Announce)
+		attrs, verdict = drainAttrs(v, verdict.Demoted), m.drain.verdict(f, drain, verdict)
+	} else {
+		m.drain = drainMemory{}
+	}
+	verdict.Health, verdict.Penalty, verdict.Latched = health.State, decision.Penalty, !m.policy.Latched.IsZero()
+	return verdict, attrs, m
+}
+
+// place judges a VIP by what the kernel holds.
+func place(f Facts, v config.VIP) Verdict {
 	ok, why := f.View.Holds(v.Addr)
 	if ok && f.Asked != nil && !f.Asked[v.Addr] {
-		return Verdict{State: status.Pending, Why: "waiting for the network backend, which is at work on an earlier config"}, time.Time{}
+		return Verdict{State: status.Pending, Why: "waiting for the network backend, which is at work on an earlier config"}
 	}
 	if ok {
-		return Verdict{Announce: true, State: status.Pending}, time.Time{}
+		return Verdict{Announce: true, State: status.Pending}
 	}
 	lost, held := f.Lost[v.Addr]
 	if !held {
-		return Verdict{State: status.Pending, Why: why}, time.Time{}
+		return Verdict{State: status.Pending, Why: why}
 	}
 	if until := lost.Add(f.Config.Network.HoldDown); f.Now.Before(until) {
-		return Verdict{Announce: true, State: status.Withdrawn,
-			Why: fmt.Sprintf("%s; withdrawn unless it is back within %s", why, f.Config.Network.HoldDown)}, until
+		return Verdict{Announce: true, State: status.Withdrawn, Next: until,
+			Why: fmt.Sprintf("%s; withdrawn unless it is back within %s", why, f.Config.Network.HoldDown)}
 	}
-	return Verdict{State: status.Withdrawn, Why: why}, time.Time{}
-}
-
-// decideDrained judges a drained VIP that could be announced: for the grace
-// time peers are asked to prefer another path, then the route goes.
-func decideDrained(f Facts, drain Drain, until time.Time) (Verdict, time.Time) {
-	end := drain.Since.Add(f.Config.BGP.DrainGrace)
-	if f.Now.Before(end) {
-		return Verdict{Announce: true, State: status.Drained,
-			Why: drain.why("peers are asked to prefer another host; withdrawn " + clock(end))}, earlier(until, end)
-	}
-	return Verdict{State: status.Drained, Why: drain.why("withdrawn")}, time.Time{}
+	return Verdict{State: status.Withdrawn, Why: why}
 }
 
 func announcement(v config.VIP, a config.Attrs) plugins.Announcement {

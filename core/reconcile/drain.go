@@ -12,12 +12,13 @@ import (
 
 // Drain is the wish of a person that a VIP be served elsewhere.
 type Drain struct {
-	Since  time.Time `json:"since"`
-	Until  time.Time `json:"until,omitzero"` // zero: until it is undrained
-	Reason string    `json:"reason,omitempty"`
+	Since   time.Time `json:"since"`
+	Until   time.Time `json:"until,omitzero"` // zero: until it is undrained
+	Reason  string    `json:"reason,omitempty"`
+	leaving bool      // the daemon stops: the drain is not a person's, and ends with it
 }
 
-func (d Drain) why(what string) string {
+func (d Drain) why() string {
 	s := "drained"
 	if d.Reason != "" {
 		s += " (" + d.Reason + ")"
@@ -25,7 +26,7 @@ func (d Drain) why(what string) string {
 	if !d.Until.IsZero() {
 		s += " until " + d.Until.Format(time.RFC3339)
 	}
-	return s + ": " + what
+	return s
 }
 
 // Drains are the drains in force, by VIP name. It is not changed once made.

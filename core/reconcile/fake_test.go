@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/stentor-net/stentor/core/config"
+	"github.com/stentor-net/stentor/core/health"
 	"github.com/stentor-net/stentor/core/host"
 	"github.com/stentor-net/stentor/plugins"
 )
@@ -28,6 +29,8 @@ type world struct {
 	up       map[string]bool // sessions
 	told     map[string]map[netip.Prefix]bool
 	owned    map[netip.Addr]plugins.VIP
+	checks   health.View
+	failOpen bool // a route may stay though its check fails
 	stale    bool // a file of the backend's is not as it should be, and no event told of it
 	netErr   error
 	bgpErr   error
@@ -69,6 +72,12 @@ func (w *world) kick() {
 	case w.changed <- struct{}{}:
 	default:
 	}
+}
+
+func (w *world) health() health.View {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.checks
 }
 
 func (w *world) put(a netip.Addr)  { w.addrs[a] = time.Now(); delete(w.gone, a) }
@@ -114,6 +123,10 @@ func (w *world) tell() {
 func (w *world) check() {
 	for peer, prefixes := range w.told {
 		for p := range prefixes {
+			check := w.checks[fmt.Sprintf("vip%d/tcp", p.Addr().As4()[3])]
+			if check.State == health.Down && !w.failOpen && time.Since(check.Since) > w.bgpSlow*2+time.Millisecond {
+				w.broken = append(w.broken, fmt.Sprintf("%s is told %s, whose check fails", peer, p))
+			}
 			if _, ok := w.addrs[p.Addr()]; ok {
 				continue
 			}
@@ -303,6 +316,17 @@ func conf(n ...int) *config.Config {
 
 func vip(n int) netip.Addr { return netip.AddrFrom4([4]byte{203, 0, 113, byte(n)}) }
 
+func routerID(host.View, *config.Config) netip.Addr { return netip.MustParseAddr("192.0.2.7") }
+
+func openLatches(t testing.TB, dir string) *LatchStore {
+	t.Helper()
+	s, err := OpenLatches(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
 // start runs a loop over w, and gives it with the function that stops it.
 func start(t *testing.T, dir string, w *world, c *config.Config) (*Loop, func()) {
 	t.Helper()
@@ -311,8 +335,8 @@ func start(t *testing.T, dir string, w *world, c *config.Config) (*Loop, func())
 		t.Fatal(err)
 	}
 	l := New(Options{
-		Net: fakeNet{base{w}}, BGP: fakeBGP{base{w}}, Host: w, Drains: drains, Log: slog.New(slog.DiscardHandler), Version: "test",
-		DeriveRouterID: func(host.View, *config.Config) netip.Addr { return netip.MustParseAddr("192.0.2.7") },
+		Net: fakeNet{base{w}}, BGP: fakeBGP{base{w}}, Host: w, Drains: drains, Latches: openLatches(t, dir), Health: w.health, Log: slog.New(slog.DiscardHandler), Version: "test",
+		DeriveRouterID: routerID,
 	}, c)
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error)

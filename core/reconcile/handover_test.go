@@ -146,7 +146,7 @@ func newDuel(t *testing.T, earlier bool) (*duel, func()) {
 		t.Fatal(err)
 	}
 	o := Options{
-		Net: fakeNet{base{w}}, BGP: d.old, Host: w, Drains: drains, Log: slog.New(slog.DiscardHandler),
+		Net: fakeNet{base{w}}, BGP: d.old, Host: w, Drains: drains, Latches: openLatches(t, t.TempDir()), Log: slog.New(slog.DiscardHandler),
 		DeriveRouterID: func(host.View, *config.Config) netip.Addr { return netip.MustParseAddr("192.0.2.7") },
 		Left:           func(name string) { d.left = append(d.left, name) },
 	}

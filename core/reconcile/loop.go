@@ -10,9 +10,8 @@ import (
 	"sync/atomic"
 	"time"
 
-	"golang.org/x/sync/errgroup"
-
 	"github.com/stentor-net/stentor/core/config"
+	"github.com/stentor-net/stentor/core/health"
 	"github.com/stentor-net/stentor/core/host"
 	"github.com/stentor-net/stentor/core/status"
 	"github.com/stentor-net/stentor/plugins"
@@ -51,10 +50,19 @@ type Options struct {
 	Left   func(name string)
 	Host   Host
 	Drains *DrainStore
+	// Latches are the VIPs that wait for a person to take them back.
+	Latches *LatchStore
+	// Health tells what the checks found; nil: there are none.
+	Health func() health.View
 	// Processes tells where a backend runs, for status.
 	Processes func(plugins.Kind, string) []status.Backend
-	Log       *slog.Logger
-	Version   string
+	// Published, if not nil, is told of each new snapshot and the one before it,
+	// which is nil at first. It runs in the loop's goroutine and must not block.
+	Published func(old, cur *status.Status)
+	// Problems, if not nil, gives what other rooms have to say, for status.
+	Problems func() []status.Problem
+	Log      *slog.Logger
+	Version  string
 	// DeriveRouterID gives a BGP Identifier for a config that names none.
 	DeriveRouterID func(host.View, *config.Config) netip.Addr
 }
@@ -65,16 +73,20 @@ type Loop struct {
 	net *actor[[]plugins.VIP, []plugins.VIPState]
 
 	wakeup  chan struct{}
-	lookNet atomic.Bool // the network backend says that something moved
+	urgent  chan struct{} // ends a rest
+	lookNet atomic.Bool   // the network backend says that something moved
 
 	passes     atomic.Uint64
-	mu         sync.Mutex // guards the next six; the loop alone changes the speakers
+	counts     counts
+	mu         sync.Mutex // guards the next eight; the loop alone changes the speakers and the memory
 	config     *config.Config
 	generation int
 	bgp        *speaker
 	leaving    *speaker           // hands its peers over to bgp; nil most of the time
 	next       plugins.BGPBackend // shall have the peers; nil: no change
 	rechecks   []chan struct{}    // closed when the network backend was asked again
+	failbacks  []failback
+	memory     Memory
 
 	// The rest belongs to the goroutine of Run.
 	routerID  netip.Addr // derived once: another uplink address must not reset every session
@@ -83,15 +95,13 @@ type Loop struct {
 	hand      *handover // while there is a leaving speaker
 	failed    string    // why the last handover was turned back
 	lastCheck time.Time
-	netLookAt time.Time // when to ask the network backend about its last hint; zero: no need
+	shares    []plugins.Speaker   // what each speaker was to hold at the last pass
+	removed   map[netip.Addr]bool // drained, and to be off the host
+	exit      *Drain              // of every VIP, on the way out
+	waits     bool                // a call was cancelled for what can't wait
+	netLookAt time.Time           // when to ask the network backend about its last hint; zero: no need
 	board     *board
 	watchers  sync.WaitGroup
-}
-
-// loss is an address that the kernel held and does not hold now.
-type loss struct {
-	since    time.Time
-	repaired string // the reason for which the backend was last asked to mend it
 }
 
 // New makes a Loop for a first config.
@@ -100,9 +110,10 @@ func New(o Options, c *config.Config) *Loop {
 		Options: o,
 		net:     newActor(o.Net, slices.Equal[[]plugins.VIP], func(want []plugins.VIP) int { return len(want) }),
 		bgp:     newSpeaker(o.BGP),
-		wakeup:  make(chan struct{}, 1), config: c, generation: 1,
-		held: map[netip.Addr]bool{}, lost: map[netip.Addr]*loss{},
-		board: newBoard(),
+		wakeup:  make(chan struct{}, 1), urgent: make(chan struct{}, 1), config: c, generation: 1,
+		memory: recall(o.Latches.All()),
+		held:   map[netip.Addr]bool{}, lost: map[netip.Addr]*loss{},
+		board: newBoard(o.Published),
 	}
 }
 
@@ -132,6 +143,15 @@ func (l *Loop) Wake() {
 	}
 }
 
+// WakeNow is Wake for what may call for a withdrawal: it ends a rest, too.
+func (l *Loop) WakeNow() {
+	select {
+	case l.urgent <- struct{}{}:
+	default:
+	}
+	l.Wake()
+}
+
 // Passes counts how often the loop has looked at everything: a watchdog's sign of life.
 func (l *Loop) Passes() uint64 { return l.passes.Load() }
 
@@ -154,6 +174,7 @@ func (l *Loop) Run(ctx context.Context, hurry <-chan struct{}) error {
 	defer l.watchers.Wait()
 	defer cancel()
 	l.watchers.Go(func() { l.watch(calls, "network", l.Net, &l.lookNet) })
+	l.watchers.Go(func() { l.Latches.run(calls, l.Wake) })
 	l.startWatch(calls, l.bgp)
 	if l.Earlier != nil {
 		l.resume(calls)
@@ -164,56 +185,37 @@ func (l *Loop) Run(ctx context.Context, hurry <-chan struct{}) error {
 	for {
 		select {
 		case <-ctx.Done():
-			l.stop(calls, hurry)
+			l.leave(calls, hurry)
+			l.farewell(l.stop(calls, hurry))
 			return nil
 		case <-l.Host.Changed():
 		case <-l.wakeup:
 		case <-timer.C:
 		}
+		select {
+		case <-l.urgent: // this pass sees it
+		default:
+		}
 		began := time.Now()
 		next := l.pass(calls, began)
+		l.counts.pass(time.Since(began))
 		timer.Reset(time.Until(next))
-		rest(ctx, time.Since(began))
+		l.rest(ctx, time.Since(began))
 	}
 }
 
 // rest follows a pass that was work: with thousands of VIPs a pass takes
 // milliseconds, and while they are being put on the host, thousands of events
-// call for one. The backends need the processor more.
-func rest(ctx context.Context, worked time.Duration) {
-	if worked < time.Millisecond {
+// call for one. The backends need the processor more. A withdrawal does not
+// wait for it.
+func (l *Loop) rest(ctx context.Context, worked time.Duration) {
+	if worked < time.Millisecond || l.waits {
 		return
 	}
 	select {
 	case <-ctx.Done():
+	case <-l.urgent:
 	case <-time.After(min(2*worked, restMax)):
-	}
-}
-
-func (l *Loop) startWatch(ctx context.Context, s *speaker) {
-	ctx, s.unwatch = context.WithCancel(ctx)
-	l.watchers.Go(func() { l.watch(ctx, s.name(), s.bgp, &s.look) })
-}
-
-// watch turns a backend's hints into passes, for as long as ctx lasts.
-func (l *Loop) watch(ctx context.Context, what string, b plugins.Backend, look *atomic.Bool) {
-	for {
-		err := b.Watch(ctx, func(c plugins.Change) {
-			l.Log.Debug("backend reports a change", "backend", what, "object", c.Object, "why", c.Why, "lost", c.Lost)
-			look.Store(true)
-			l.Wake()
-		})
-		if ctx.Err() != nil {
-			return
-		}
-		l.Log.Warn("lost sight of a backend's events, looking again", "backend", what, "error", err)
-		look.Store(true)
-		l.Wake()
-		select {
-		case <-ctx.Done():
-			return
-		case <-time.After(retryMin):
-		}
 	}
 }
 
@@ -224,12 +226,15 @@ func (l *Loop) pass(ctx context.Context, now time.Time) time.Time {
 	cfg, generation := l.Config()
 	rechecks := l.takeRechecks()
 	l.net.dirty = l.net.dirty || len(rechecks) > 0
-	view := l.Host.View()
+	view, checks := l.Host.View(), l.health()
 	holding := l.trackLosses(cfg, view, now)
+	memory, forgotten := l.forget()
 	want := Desire(Facts{
 		Config: cfg, View: view, RouterID: l.identifier(cfg, view),
-		Drains: l.Drains.At(now), Lost: l.lostSince(), Asked: l.asked(), Now: now,
+		Drains: l.drains(now), Lost: l.lostSince(), Asked: l.asked(),
+		Health: checks, Memory: memory, Told: l.told(cfg), Started: l.board.started, Now: now,
 	})
+	l.removed = removed(cfg, want)
 	next := earlier(want.Wake, l.markDirty(cfg.Network.HoldDown, now))
 
 	// Until each speaker was seen once, nothing may leave the host: a driven
@@ -244,8 +249,9 @@ func (l *Loop) pass(ctx context.Context, now time.Time) time.Time {
 	}
 
 	// The speakers go first: a withdrawal waits for nothing.
+	l.shares, l.waits = shares, false
 	for i, s := range l.speakers() {
-		next = earlier(next, l.drive(ctx, now, s, shares[i], lingering > 0))
+		next = earlier(next, l.drive(ctx, now, s, shares[i], want.Verdicts, lingering > 0))
 	}
 	if !holding || !l.net.wants(hostWant) { // the end of the hold-down wakes us
 		run, at := l.net.due(now, hostWant)
@@ -255,7 +261,8 @@ func (l *Loop) pass(ctx context.Context, now time.Time) time.Time {
 		next = earlier(next, at)
 	}
 
-	l.board.publish(l.snapshot(cfg, generation, view, want, lingering), now)
+	l.remember(want, forgotten)
+	l.board.publish(l.snapshot(cfg, generation, view, checks, want, lingering), now)
 	for _, asked := range rechecks {
 		close(asked)
 	}
@@ -265,7 +272,7 @@ func (l *Loop) pass(ctx context.Context, now time.Time) time.Time {
 
 // drive calls a speaker for its share, if it is time for that. It gives the
 // time when it has more to do.
-func (l *Loop) drive(ctx context.Context, now time.Time, s *speaker, share plugins.Speaker, lingering bool) (next time.Time) {
+func (l *Loop) drive(ctx context.Context, now time.Time, s *speaker, share plugins.Speaker, verdicts map[string]Verdict, lingering bool) (next time.Time) {
 	if lingering && !s.busy {
 		if at := s.lastAt.Add(lingerEvery); now.Before(at) {
 			next = at
@@ -273,9 +280,10 @@ func (l *Loop) drive(ctx context.Context, now time.Time, s *speaker, share plugi
 			s.dirty = true
 		}
 	}
-	urgent := withdraws(s.tried, share)
-	if s.busy && urgent {
-		s.cancel()
+	urgent := retreats(s.tried, share, verdicts)
+	if urgent {
+		s.interrupt()
+		l.waits = l.waits || s.busy
 	}
 	run, at := s.due(now, share)
 	// While thousands of addresses are being put on the host, their routes
@@ -337,45 +345,15 @@ func (l *Loop) collect(now time.Time) {
 }
 
 func (l *Loop) report(what string, changed bool, err error, retry time.Time) {
+	canceled := errors.Is(err, context.Canceled) // by us, for something more urgent
+	l.counts.call(what, changed, err != nil && !canceled)
 	switch {
-	case errors.Is(err, context.Canceled): // by us, for something more urgent
+	case canceled:
 	case err != nil:
 		l.Log.Error("backend failed, will try again", "backend", what, "error", err, "retry", retry)
 	case changed:
 		l.Log.Info("applied", "backend", what)
 	}
-}
-
-// trackLosses keeps l.held and l.lost up to date, and asks the network backend
-// to mend a loss that lasted for the hold-down. Until then it reports holding,
-// and nothing is mended: a stack that flaps the address by itself must be let
-// finish, and some fail if they find it there already.
-func (l *Loop) trackLosses(cfg *config.Config, view host.View, now time.Time) (holding bool) {
-	held, lost := make(map[netip.Addr]bool, len(cfg.VIPs)), map[netip.Addr]*loss{}
-	for _, v := range cfg.VIPs {
-		ok, why := view.Holds(v.Addr)
-		if ok || l.held[v.Addr] {
-			held[v.Addr] = true
-		}
-		if ok || !held[v.Addr] {
-			continue
-		}
-		gone := l.lost[v.Addr]
-		if gone == nil {
-			l.Log.Warn("shared IP is gone from the host", "vip", v.Name, "why", why)
-			gone = &loss{since: now}
-		}
-		lost[v.Addr] = gone
-		switch {
-		case now.Sub(gone.since) < cfg.Network.HoldDown:
-			holding = true
-		case gone.repaired != why:
-			gone.repaired = why
-			l.net.dirty = true
-		}
-	}
-	l.held, l.lost = held, lost
-	return holding
 }
 
 // asked is what the network backend is working towards, nil if it is idle.
@@ -390,12 +368,12 @@ func (l *Loop) asked() map[netip.Addr]bool {
 	return asked
 }
 
-func (l *Loop) lostSince() map[netip.Addr]time.Time {
-	since := make(map[netip.Addr]time.Time, len(l.lost))
-	for a, gone := range l.lost {
-		since[a] = gone.since
+// health is what the checks found.
+func (l *Loop) health() health.View {
+	if l.Health == nil {
+		return nil
 	}
-	return since
+	return l.Health()
 }
 
 // identifier gives the BGP Identifier: the configured one, or one derived from
@@ -408,54 +386,4 @@ func (l *Loop) identifier(cfg *config.Config, view host.View) netip.Addr {
 		l.routerID = l.DeriveRouterID(view, cfg)
 	}
 	return l.routerID
-}
-
-// stop says goodbye to the peers. Addresses stay on the host: traffic that is
-// on its way is still served.
-func (l *Loop) stop(ctx context.Context, hurry <-chan struct{}) {
-	ctx, cancel := context.WithTimeout(ctx, stopTimeout)
-	defer cancel()
-	go func() {
-		select {
-		case <-hurry:
-			cancel()
-		case <-ctx.Done():
-		}
-	}()
-	for _, s := range l.speakers() {
-		s.abandon()
-	}
-	l.net.abandon()
-	cfg, _ := l.Config()
-	if cfg.BGP.OnExit == config.OnExitKeep {
-		l.Log.Info("leaving the routes announced, as on_exit = \"keep\" says")
-		return
-	}
-	var goodbyes errgroup.Group
-	for _, s := range l.speakers() {
-		goodbyes.Go(func() error { return s.bgp.Apply(ctx, plugins.Speaker{}) })
-	}
-	if err := goodbyes.Wait(); err != nil {
-		l.Log.Error("not every route could be withdrawn before the stop", "error", err)
-		return
-	}
-	for _, s := range l.speakers() {
-		l.left(s)
-	}
-	l.Log.Info("withdrew every route", "vips", len(cfg.VIPs), "peers", len(cfg.BGP.Peers))
-}
-
-// union is want and all that is held besides.
-func union(want []plugins.VIP, held []plugins.VIPState) []plugins.VIP {
-	all := want[:len(want):len(want)]
-	seen := make(map[netip.Addr]bool, len(want))
-	for _, v := range want {
-		seen[v.Addr] = true
-	}
-	for _, h := range held {
-		if !seen[h.Addr] {
-			all = append(all, h.VIP)
-		}
-	}
-	return all
 }

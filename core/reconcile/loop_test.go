@@ -1,6 +1,7 @@
 package reconcile
 
 import (
+	"context"
 	"fmt"
 	"net/netip"
 	"testing"
@@ -9,7 +10,10 @@ import (
 
 	"pgregory.net/rapid"
 
+	"github.com/stentor-net/stentor/core/config"
+	"github.com/stentor-net/stentor/core/health"
 	"github.com/stentor-net/stentor/core/status"
+	"github.com/stentor-net/stentor/plugins"
 )
 
 // settle lets everything that is due happen, on the bubble's clock.
@@ -203,7 +207,7 @@ type step struct {
 func drawSteps(r *rapid.T) []step {
 	draw := rapid.Custom(func(r *rapid.T) step {
 		return step{
-			op:    rapid.SampledFrom([]string{"config", "take", "link", "session", "neterr", "slow"}).Draw(r, "op"),
+			op:    rapid.SampledFrom([]string{"config", "take", "link", "session", "neterr", "slow", "check", "check", "drain", "failback"}).Draw(r, "op"),
 			vips:  rapid.SliceOfN(rapid.IntRange(1, 5), 0, 5).Draw(r, "vips"),
 			vip:   rapid.IntRange(1, 5).Draw(r, "vip"),
 			on:    rapid.Bool().Draw(r, "on"),
@@ -214,10 +218,26 @@ func drawSteps(r *rapid.T) []step {
 }
 
 func (s step) do(w *world, l *Loop) {
+	name := fmt.Sprintf("vip%d", s.vip)
+	switch {
+	case s.op == "check":
+		state := health.Down
+		if s.on {
+			state = health.Up
+		}
+		w.result(l, name+"/tcp", state, "")
+		synctest.Wait()
+	case s.op == "drain" && s.on:
+		_ = l.Drains.Set([]string{name}, Drain{Since: time.Now()})
+	case s.op == "drain":
+		_ = l.Drains.Clear([]string{name}, nil, time.Now())
+	case s.op == "failback":
+		_ = l.Failback(context.Background(), []string{name})
+	}
 	w.do(func() {
 		switch s.op {
 		case "config":
-			l.SetConfig(conf(s.vips...))
+			l.SetConfig(everyChecked(s.vips...))
 		case "take":
 			w.take(vip(s.vip))
 		case "link":
@@ -232,6 +252,21 @@ func (s step) do(w *world, l *Loop) {
 			w.netSlow = s.pause / 2
 		}
 	})
+}
+
+// everyChecked is conf(n...) in which each VIP has a check, and all that can
+// follow from one.
+func everyChecked(n ...int) *config.Config {
+	c := conf(n...)
+	c.BGP.DrainRemoves = true
+	for i := range c.VIPs {
+		v := &c.VIPs[i]
+		v.Checks = []string{v.Name + "/tcp"}
+		v.DemotedAttrs = config.Attrs{Communities: []plugins.Community{65000<<16 | 2}}
+		v.Failover = config.Failover{RecoveryDelay: time.Second, MinAnnounce: 2 * time.Second, NoPreempt: i%2 == 0,
+			Damping: &config.Damping{Penalty: 1000, Suppress: 3000, Reuse: 1000, HalfLife: 10 * time.Second, MaxSuppress: 30 * time.Second}}
+	}
+	return c
 }
 
 // TestConverges throws random configs, flaps, errors and sessions at the loop:
@@ -254,6 +289,9 @@ func converge(t *testing.T, dir string, steps []step) (wrong []string) {
 	w := newWorld(500 * time.Millisecond)
 	var want []int
 	l, stop := start(t, dir, w, conf())
+	for n := range 6 {
+		w.result(l, fmt.Sprintf("vip%d/tcp", n), health.Up, "")
+	}
 	for _, s := range steps {
 		if s.op == "config" {
 			want = s.vips
@@ -266,8 +304,17 @@ func converge(t *testing.T, dir string, steps []step) (wrong []string) {
 		w.session("rs1", true)
 		w.session("rs2", true)
 	})
-	settle(2 * time.Minute)
+	for n := range 6 {
+		w.result(l, fmt.Sprintf("vip%d/tcp", n), health.Up, "")
+	}
 	say := func(format string, args ...any) { wrong = append(wrong, fmt.Sprintf(format, args...)) }
+	if err := l.Drains.Clear(nil, nil, time.Now()); err != nil {
+		say("%v", err)
+	}
+	if err := l.Failback(t.Context(), nil); err != nil {
+		say("%v", err)
+	}
+	settle(2 * time.Minute)
 	if n := len(conf(want...).VIPs); len(w.owned) != n || len(w.told["rs1"]) != n || len(w.told["rs2"]) != n {
 		say("want %d VIPs; host holds %v, peers are told %v", n, w.owned, w.told)
 	}

@@ -2,6 +2,7 @@ package reconcile
 
 import (
 	"net/netip"
+	"slices"
 
 	"github.com/stentor-net/stentor/plugins"
 )
@@ -59,6 +60,27 @@ func Order(want []plugins.VIP, held []plugins.VIPState, e Exposure) (now []plugi
 	return now, lingering
 }
 
+// retreats reports whether next takes back something that cur announces, or
+// demotes it: traffic must not wait for that.
+func retreats(cur, next plugins.Speaker, verdicts map[string]Verdict) bool {
+	if withdraws(cur, next) {
+		return true
+	}
+	demoted := map[string]plugins.Announcement{}
+	for _, a := range next.Announcements {
+		if verdicts[a.VIP].Demoted {
+			demoted[a.VIP] = a
+		}
+	}
+	if len(demoted) == 0 {
+		return false
+	}
+	return slices.ContainsFunc(cur.Announcements, func(was plugins.Announcement) bool {
+		now, ok := demoted[was.VIP]
+		return ok && !sameAnnouncement(was, now)
+	})
+}
+
 // withdraws reports whether next takes back something that cur announces.
 func withdraws(cur, next plugins.Speaker) bool {
 	kept := make(map[netip.Prefix]bool, len(next.Announcements))
@@ -71,4 +93,19 @@ func withdraws(cur, next plugins.Speaker) bool {
 		}
 	}
 	return false
+}
+
+// union is want and all that is held besides.
+func union(want []plugins.VIP, held []plugins.VIPState) []plugins.VIP {
+	all := want[:len(want):len(want)]
+	seen := make(map[netip.Addr]bool, len(want))
+	for _, v := range want {
+		seen[v.Addr] = true
+	}
+	for _, h := range held {
+		if !seen[h.Addr] {
+			all = append(all, h.VIP)
+		}
+	}
+	return all
 }

@@ -5,9 +5,11 @@ import (
 	"fmt"
 	"maps"
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/stentor-net/stentor/core/config"
+	"github.com/stentor-net/stentor/core/health"
 	"github.com/stentor-net/stentor/core/host"
 	"github.com/stentor-net/stentor/plugins"
 )
@@ -21,7 +23,10 @@ func (l *Loop) Plan(ctx context.Context, c *config.Config, b plugins.BGPBackend)
 			return network, bgp, err
 		}
 	}
-	want := whenPlaced(l.Host.View(), c, routerID, l.Drains)
+	l.mu.Lock()
+	known := l.memory
+	l.mu.Unlock()
+	want := whenPlaced(l.Host.View(), c, routerID, l.Drains, l.health(), known)
 	if network, err = l.net.plan(ctx, want.Host); err != nil {
 		return network, bgp, err
 	}
@@ -48,7 +53,7 @@ func PlanFresh(ctx context.Context, n plugins.NetBackend, b plugins.BGPBackend, 
 	if !routerID.IsValid() {
 		routerID = derive(view, c)
 	}
-	want := whenPlaced(view, c, routerID, drains)
+	want := whenPlaced(view, c, routerID, drains, nil, nil)
 	if network, err = n.Plan(ctx, want.Host); err != nil {
 		return network, bgp, err
 	}
@@ -56,17 +61,23 @@ func PlanFresh(ctx context.Context, n plugins.NetBackend, b plugins.BGPBackend, 
 	return network, bgp, err
 }
 
-// whenPlaced is the decision once every VIP of c is on the host.
-func whenPlaced(view host.View, c *config.Config, routerID netip.Addr, drains *DrainStore) Desired {
+// whenPlaced is the decision once every VIP of c is on the host. A VIP of which
+// nothing is known yet counts as healthy.
+func whenPlaced(view host.View, c *config.Config, routerID netip.Addr, drains *DrainStore, results health.View, known Memory) Desired {
 	addrs := make(map[netip.Addr][]host.Addr, len(view.Addrs))
 	links := make(map[string]host.Link, len(view.Links))
 	maps.Copy(addrs, view.Addrs)
 	maps.Copy(links, view.Links)
-	for _, v := range c.VIPs {
+	placed := *c
+	placed.VIPs = slices.Clone(c.VIPs)
+	for i, v := range placed.VIPs {
 		links[v.Link] = host.Link{Name: v.Link, Up: true}
 		addrs[v.Addr] = []host.Addr{{Prefix: netip.PrefixFrom(v.Addr, v.Addr.BitLen()), Link: v.Link, Usable: true}}
+		if known[v.Name].policy.Health == "" {
+			placed.VIPs[i].Checks, placed.VIPs[i].Failover.StartDelay = nil, 0
+		}
 	}
 	view.Addrs, view.Links = addrs, links
 	now := time.Now()
-	return Desire(Facts{Config: c, View: view, RouterID: routerID, Drains: drains.At(now), Now: now})
+	return Desire(Facts{Config: &placed, View: view, RouterID: routerID, Drains: drains.At(now), Health: results, Memory: known, Started: now, Now: now})
 }

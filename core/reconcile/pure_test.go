@@ -44,17 +44,17 @@ func TestDesire(t *testing.T) {
 			why: "203.0.113.1 is not on this host; withdrawn unless it is back within 500ms", wake: 400 * time.Millisecond},
 		{name: "gone for long", lost: ago(500 * time.Millisecond), state: status.Withdrawn, why: "203.0.113.1 is not on this host"},
 		{name: "link down", view: down, lost: ago(time.Second), state: status.Withdrawn, why: "lo is down"},
-		{name: "grace time", view: here, drains: drained(time.Second, 0), told: drain, state: status.Drained,
-			why: "drained (disk): peers are asked to prefer another host; withdrawn " + clock(now.Add(time.Second)), wake: time.Second},
-		{name: "drained", view: here, drains: drained(3*time.Second, 0), state: status.Drained, why: "drained (disk): withdrawn"},
+		{name: "drained before the start, a moment ago", view: here, drains: drained(time.Second, 0), told: drain, state: status.Drained,
+			why: "drained (disk): the peers were told to prefer another host; withdrawn " + clock(now.Add(time.Second)), wake: time.Second},
+		{name: "drained before the start", view: here, drains: drained(3*time.Second, 0), state: status.Drained, why: "drained (disk)"},
 		{name: "drain ends", view: here, drains: drained(3*time.Second, 7*time.Second), state: status.Drained,
-			why: "drained (disk) until " + now.Add(7*time.Second).Format(time.RFC3339) + ": withdrawn", wake: 7 * time.Second},
-		{name: "drained and gone", lost: ago(time.Minute), drains: drained(0, 0), state: status.Withdrawn, why: "203.0.113.1 is not on this host"},
-		{name: "all drained", view: here, drains: Drains{All: &Drain{Since: now.Add(-time.Hour)}}, state: status.Drained, why: "drained: withdrawn"},
+			why: "drained (disk) until " + now.Add(7*time.Second).Format(time.RFC3339), wake: 7 * time.Second},
+		{name: "drained and gone", lost: ago(time.Minute), drains: drained(0, 0), state: status.Drained, why: "drained (disk)"},
+		{name: "all drained", view: here, drains: Drains{All: &Drain{Since: now.Add(-time.Hour)}}, state: status.Drained, why: "drained"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			d := Desire(Facts{Config: conf(1), View: tt.view, Drains: tt.drains, Lost: tt.lost, Now: now})
+			d := Desire(Facts{Config: conf(1), View: tt.view, Drains: tt.drains, Lost: tt.lost, Started: now, Now: now})
 			var told []plugins.Community
 			for _, a := range d.Speaker.Announcements {
 				told = a.Communities

@@ -10,13 +10,14 @@ import (
 	"strings"
 
 	"github.com/stentor-net/stentor/core/config"
+	"github.com/stentor-net/stentor/core/health"
 	"github.com/stentor-net/stentor/core/host"
 	"github.com/stentor-net/stentor/core/status"
 	"github.com/stentor-net/stentor/plugins"
 )
 
 // snapshot puts into words what the pass saw.
-func (l *Loop) snapshot(cfg *config.Config, generation int, view host.View, want Desired, lingering int) *status.Status {
+func (l *Loop) snapshot(cfg *config.Config, generation int, view host.View, results health.View, want Desired, lingering int) *status.Status {
 	s := &status.Status{
 		Version: l.Version, Generation: generation,
 		Network: status.Network{Backend: l.Net.Info().Name, Why: l.NetWhy},
@@ -29,42 +30,52 @@ func (l *Loop) snapshot(cfg *config.Config, generation int, view host.View, want
 			s.Backends = append(s.Backends, l.Processes(plugins.KindBGP, p.name())...)
 		}
 	}
-	told := toldBy(l.sessions())
+	told, foreign := toldBy(l.sessions()), adopted(l.net.seen)
 	for _, v := range cfg.VIPs {
-		s.VIPs = append(s.VIPs, l.vip(cfg, view, v, want.Verdicts[v.Name], told[v.Prefix]))
+		s.VIPs = append(s.VIPs, l.vip(cfg, view, v, want.Verdicts[v.Name], told[v.Prefix], foreign[v.Addr]))
 	}
+	s.Checks = checks(cfg, results)
 	s.Peers, s.Problems = l.peers(cfg)
+	s.Problems = append(s.Problems, l.healthProblems(cfg, s.Checks, want)...)
 	s.Problems = append(s.Problems, l.backendProblems()...)
 	s.Problems = append(s.Problems, driftProblems(l.net.seen)...)
 	if lingering > 0 {
 		s.Problems = append(s.Problems, status.Problem{Object: "network",
 			Message: fmt.Sprintf("%d removed addresses stay on the host until the peers have been sent their withdrawal", lingering)})
 	}
+	if l.Problems != nil {
+		s.Problems = append(s.Problems, l.Problems()...)
+	}
 	slices.SortStableFunc(s.Problems, func(a, b status.Problem) int { return cmp.Compare(a.Object, b.Object) })
 	s.Converged = lingering == 0 && len(l.lost) == 0 && l.leaving == nil && l.failed == "" && l.bgp.settled(want.Speaker) && l.net.settled(want.Host)
 	return s
 }
 
-func (l *Loop) vip(cfg *config.Config, view host.View, v config.VIP, verdict Verdict, told []string) status.VIP {
+func (l *Loop) vip(cfg *config.Config, view host.View, v config.VIP, verdict Verdict, told []string, adopted bool) status.VIP {
 	onHost, _ := view.Holds(v.Addr)
 	out := status.VIP{
 		Name: v.Name, Address: netip.PrefixFrom(v.Addr, v.Addr.BitLen()).String(), Announce: v.Prefix.String(),
 		Role: string(v.Role), State: verdict.State, Why: verdict.Why,
-		OnHost: onHost, Adopted: adopted(l.net.seen, v.Addr), AnnouncedTo: []string{}, Peers: len(v.Peers),
+		OnHost: onHost, Adopted: adopted, AnnouncedTo: []string{}, Peers: len(v.Peers),
+		Checks: v.Checks, Health: string(verdict.Health), Demoted: verdict.Demoted, Penalty: verdict.Penalty, Next: verdict.Next,
 	}
 	if len(v.Peers) == 0 {
 		out.Peers = len(cfg.BGP.Peers)
 	}
 	out.AnnouncedTo = append(out.AnnouncedTo, told...)
 	switch {
+	case verdict.State == status.Drained && !verdict.Announce:
+		out.Why += drainedStep(len(told) > 0, onHost, verdict.Removed)
 	case len(told) > 0 && verdict.State == status.Drained: // why tells how far it is
 	case len(told) > 0:
 		out.State = status.Announced
 		switch {
 		case !verdict.Announce:
 			out.Why = "being withdrawn: " + verdict.Why
-		case verdict.Why == "" && len(told) < out.Peers:
+		case len(told) < out.Peers && verdict.Why == "":
 			out.Why = l.whyPartly(cfg, v, told)
+		case len(told) < out.Peers && verdict.Demoted:
+			out.Why += "; " + l.whyPartly(cfg, v, told)
 		}
 	case verdict.State == status.Drained:
 	case verdict.Announce && verdict.State == status.Pending:
@@ -76,6 +87,20 @@ func (l *Loop) vip(cfg *config.Config, view host.View, v config.VIP, verdict Ver
 		out.State, out.Why = status.Failed, sentence(l.net.err)
 	}
 	return out
+}
+
+// drainedStep tells how far a drain is whose route shall be gone.
+func drainedStep(told, onHost, removed bool) string {
+	switch {
+	case told:
+		return ": being withdrawn"
+	case !removed:
+		return ": withdrawn"
+	case onHost:
+		return ": withdrawn, and the address is about to leave the host"
+	default:
+		return ": withdrawn, and the address is off the host"
+	}
 }
 
 // whyUntold says why no peer was told of an announcement that the speaker holds.
@@ -115,6 +140,13 @@ func (l *Loop) whyPartly(cfg *config.Config, v config.VIP, told []string) string
 	return "not told: " + strings.Join(missing, ", ")
 }
 
+func bfd(b *plugins.BFDState) *status.BFD {
+	if b == nil {
+		return nil
+	}
+	return &status.BFD{State: b.State, Since: b.Since, DetectMS: b.DetectTime.Milliseconds(), LateMS: b.Late.Milliseconds(), Why: b.Why}
+}
+
 // peers tells the sessions, and what is wrong with them.
 func (l *Loop) peers(cfg *config.Config) ([]status.Peer, []status.Problem) {
 	sessions := l.sessions().Peers
@@ -130,7 +162,7 @@ func (l *Loop) peers(cfg *config.Config) ([]status.Peer, []status.Problem) {
 		}
 		peers = append(peers, status.Peer{
 			Name: p.Name, Address: p.Addr.String(), ASN: p.ASN, State: string(now.State), Since: now.Since,
-			Announced: len(now.Announced), Received: now.Received, LastError: now.LastError,
+			Announced: len(now.Announced), Received: now.Received, LastError: now.LastError, BFD: bfd(now.BFD),
 		})
 		if now.State == plugins.StateEstablished {
 			if now.LastError != "" && !now.ErrorAt.Before(now.Since) {
@@ -171,14 +203,21 @@ func driftProblems(seen []plugins.VIPState) []status.Problem {
 	var problems []status.Problem
 	for _, v := range seen {
 		if v.Drift != "" {
-			problems = append(problems, status.Problem{Object: "vip " + v.Name, Message: v.Drift})
+			problems = append(problems, status.Problem{Object: "vip " + v.Name, Kind: status.Drift, Message: v.Drift})
 		}
 	}
 	return problems
 }
 
-func adopted(seen []plugins.VIPState, a netip.Addr) bool {
-	return slices.ContainsFunc(seen, func(v plugins.VIPState) bool { return v.Addr == a && v.Adopted })
+// adopted are the addresses that something else puts on the host.
+func adopted(seen []plugins.VIPState) map[netip.Addr]bool {
+	addrs := map[netip.Addr]bool{}
+	for _, v := range seen {
+		if v.Adopted {
+			addrs[v.Addr] = true
+		}
+	}
+	return addrs
 }
 
 // toldBy turns what each peer was told into who was told of each prefix.

@@ -18,6 +18,30 @@ func (r *Registry) Locate(name, path string) {
 	r.located[name] = path
 }
 
+// RequirePin says whether a plugin without a pin may run.
+func (r *Registry) RequirePin(all bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.pinAll = all
+}
+
+// KeepTrying says what becomes of a process that does not come up when it is
+// opened: it is tried again and again, as one that has ended, or it is an error.
+func (r *Registry) KeepTrying(yes bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.patient = yes
+}
+
+// pluginOptions are those of the plugins that are started from now on.
+func (r *Registry) pluginOptions() host.Options {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	o := r.opts.Plugins
+	o.RequirePin, o.KeepTrying = r.pinAll, r.patient
+	return o
+}
+
 // program gives the plugin of that name and kind, if it may be run.
 func (r *Registry) program(kind plugins.Kind, name string) (host.Program, error) {
 	r.mu.Lock()
@@ -26,9 +50,9 @@ func (r *Registry) program(kind plugins.Kind, name string) (host.Program, error)
 	var p host.Program
 	var err error
 	if located {
-		p, err = host.At(r.opts.Plugins, path)
+		p, err = host.At(r.pluginOptions(), path)
 	} else {
-		p, err = host.Find(r.opts.Plugins, name)
+		p, err = host.Find(r.pluginOptions(), name)
 	}
 	switch {
 	case err != nil:
@@ -130,12 +154,12 @@ func get[B plugins.Backend](r *Registry, all opened[B], builtins []B, kind plugi
 
 func (r *Registry) net(ctx context.Context, name string, o own) (plugins.NetBackend, error) {
 	return get(r, r.openNets, r.nets, plugins.KindNet, name, o, func(p host.Program) (plugins.NetBackend, error) {
-		return host.OpenNet(ctx, r.opts.Plugins, p)
+		return host.OpenNet(ctx, r.pluginOptions(), p)
 	})
 }
 
 func (r *Registry) bgp(ctx context.Context, name string, o own) (plugins.BGPBackend, error) {
 	return get(r, r.openBGPs, r.bgps, plugins.KindBGP, name, o, func(p host.Program) (plugins.BGPBackend, error) {
-		return host.OpenBGP(ctx, r.opts.Plugins, p)
+		return host.OpenBGP(ctx, r.pluginOptions(), p)
 	})
 }

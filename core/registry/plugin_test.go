@@ -14,14 +14,25 @@ import (
 	"github.com/stentor-net/stentor/plugins/host"
 )
 
-// pluginFolder has the plugin "ok" in it, and gives its path.
-func pluginFolder(t *testing.T) (o host.Options, path string) {
+// publicDir is a folder that any user can get to. Its name is short: a socket's
+// path has 108 bytes (unix(7)).
+func publicDir(t *testing.T) string {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "sp") // short: a socket's path has 108 bytes (unix(7))
+	dir, err := os.MkdirTemp("", "sp")
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { os.RemoveAll(dir) })
+	if err := os.Chmod(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+// pluginFolder has the plugin "ok" in it, and gives its path.
+func pluginFolder(t *testing.T) (o host.Options, path string) {
+	t.Helper()
+	dir := publicDir(t)
 	path = filepath.Join(dir, "ok")
 	if out, err := exec.Command("go", "build", "-C", "../../plugins", "-o", path, "./host/testdata/faulty").CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
@@ -73,6 +84,28 @@ func TestPlugin(t *testing.T) {
 	}
 	if _, ok := r.Info(plugins.KindNet, "ok"); ok {
 		t.Error("a program that others can write is offered")
+	}
+}
+
+// TestRequirePin: from the moment that it is told, no plugin without a pin is one.
+func TestRequirePin(t *testing.T) {
+	o, path := pluginFolder(t)
+	r := New(nil, nil, Options{StateDir: t.TempDir(), Plugins: o})
+	if err := r.Refused(plugins.KindNet, "ok"); err != nil {
+		t.Fatal(err)
+	}
+	r.RequirePin(true)
+	if err := r.Refused(plugins.KindNet, "ok"); err == nil || !strings.Contains(err.Error(), "has no pin in "+o.PinFile) {
+		t.Errorf("%v", err)
+	}
+	if _, _, err := r.OpenNet(t.Context(), "ok", nil); err == nil || !strings.Contains(err.Error(), "stentor plugins trust "+path) {
+		t.Errorf("%v", err)
+	}
+	if _, err := host.Trust(o, path); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.Refused(plugins.KindNet, "ok"); err != nil {
+		t.Error(err)
 	}
 }
 

@@ -33,6 +33,12 @@ func (r *Registry) Processes(kind plugins.Kind, name string) []status.Backend {
 	return []status.Backend{{Name: name, Kind: string(kind), Version: i.Version, API: i.API, PID: os.Getpid()}}
 }
 
+// isDown tells whether a backend waits for its process, as KeepTrying allows.
+func (r *Registry) isDown(b plugins.Backend) bool {
+	own, ok := b.(processes)
+	return ok && r.pluginOptions().KeepTrying && own.Processes()[0].PID == 0
+}
+
 func process(s host.State) status.Backend {
 	return status.Backend{
 		Name: s.Name, Kind: string(s.Kind), Version: s.Version, API: s.API, PID: s.PID, Peer: s.Peer,

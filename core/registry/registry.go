@@ -7,8 +7,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
 	"sort"
 	"strings"
@@ -46,6 +44,8 @@ type Registry struct {
 	openNets opened[plugins.NetBackend]
 	openBGPs opened[plugins.BGPBackend]
 	located  map[string]string // name to path
+	pinAll   bool              // no plugin runs without a pin
+	patient  bool              // see KeepTrying
 }
 
 // New makes a registry of the given built-ins.
@@ -104,6 +104,9 @@ func (r *Registry) OpenNet(ctx context.Context, name string, settings map[string
 		return nil, "", err
 	}
 	d, err := nb.Detect(ctx)
+	if err != nil && r.isDown(nb) {
+		return nb, "named in the config; its process does not run yet", nil
+	}
 	if err != nil {
 		return nil, "", fmt.Errorf("network backend %s: %w", name, err)
 	}
@@ -153,11 +156,11 @@ func (r *Registry) configure(ctx context.Context, b plugins.Backend, name string
 	if r.configured[name] {
 		return nil
 	}
-	dir := filepath.Join(r.opts.StateDir, "backend", name)
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+	dir, err := r.stateDir(b, name)
+	if err != nil {
 		return fmt.Errorf("state folder of backend %s: %w", name, err)
 	}
-	err := b.Configure(ctx, plugins.Config{Settings: settings, StateDir: dir, Root: r.opts.Root, Force: r.opts.Force})
+	err = b.Configure(ctx, plugins.Config{Settings: settings, StateDir: dir, Root: r.opts.Root, Force: r.opts.Force})
 	var ce *plugins.ConfigError
 	if errors.As(err, &ce) {
 		return &SettingsError{Backend: name, Err: ce}
@@ -214,8 +217,25 @@ func (r *Registry) detect(ctx context.Context, settings map[string]map[string]an
 		return nil, "", fmt.Errorf("can't tell which network backend fits this host:%s\n"+
 			"name it in the config: [network] backend = \"NAME\": %w", table(all), plugins.ErrUnsupported)
 	}
+	for _, c := range all {
+		if c.Name != fit[0].Name {
+			r.release(c.Name)
+		}
+	}
 	b, err := r.readyNet(ctx, fit[0].Name, settings)
 	return b, fit[0].Why, err
+}
+
+// release ends the process of a network backend that was only asked.
+func (r *Registry) release(name string) {
+	r.mu.Lock()
+	b, ok := r.openNets[name]
+	delete(r.openNets, name)
+	r.mu.Unlock()
+	if ok {
+		_ = b.Close()
+		delete(r.configured, name) // its next process has read nothing yet
+	}
 }
 
 func table(all []Candidate) string {

@@ -26,6 +26,8 @@ type Status struct {
 	Generation int `json:"generation"`
 	// Converged: backends hold what this generation wants, and none has work to do.
 	Converged bool `json:"converged"`
+	// Stopped: the daemon has said goodbye to the peers, and ends.
+	Stopped bool `json:"stopped,omitempty"`
 	// ConfirmBy is when this config is rolled back unless it is confirmed; not
 	// there when it is in force for good.
 	ConfirmBy time.Time `json:"confirm_by,omitzero"`
@@ -132,21 +134,41 @@ type Peer struct {
 	Announced int       `json:"announced"`  // prefixes that this peer was told
 	Received  int       `json:"received"`   // routes that it sends us; all are dropped
 	LastError string    `json:"last_error"` // why the last session ended, or none comes up
+	// BFD is the BFD session beside it; not there if there is none, or the
+	// backend does not know of it.
+	BFD *BFD `json:"bfd,omitempty"`
+}
+
+// BFD is one BFD session.
+type BFD struct {
+	State    string    `json:"state"` // RFC 5880 §4.1, lower case: "admin-down", "down", "init", "up"
+	Since    time.Time `json:"since"`
+	DetectMS int64     `json:"detect_ms"` // how long the peer may be silent
+	// LateMS is by how much this host was late for a timer, at most, within the
+	// last minutes. One that comes near detect_ms makes sessions flap.
+	LateMS int64  `json:"late_ms"`
+	Why    string `json:"why,omitempty"` // why it is not up
 }
 
 // Problem is something that a person should look at.
 type Problem struct {
-	Object  string    `json:"object"` // "vip web", "peer rs1", "network", "bgp"
+	Object  string    `json:"object"`         // "vip web", "peer rs1", "network", "bgp"
+	Kind    string    `json:"kind,omitempty"` // Drift, or empty
 	Message string    `json:"message"`
 	Hint    string    `json:"hint"` // what to do about it; may be empty
 	Since   time.Time `json:"since"`
 }
 
+// Drift is a Problem's Kind: the host is not as we made it, and somebody else
+// changed it.
+const Drift = "drift"
+
 // Healthy reports whether all is as configured: every VIP is announced to all
-// its peers or drained on purpose, and nothing stands under Problems.
+// its peers, as its role says, or drained on purpose, and nothing stands under
+// Problems.
 func (s *Status) Healthy() bool {
 	for _, v := range s.VIPs {
-		if v.State != Drained && (v.State != Announced || len(v.AnnouncedTo) < v.Peers) {
+		if v.State != Drained && (v.State != Announced || v.Demoted || len(v.AnnouncedTo) < v.Peers) {
 			return false
 		}
 	}

@@ -5,8 +5,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	"github.com/google/go-cmp/cmp"
 )
 
 func TestHealthy(t *testing.T) {
@@ -20,6 +18,7 @@ func TestHealthy(t *testing.T) {
 		"nothing":   {Status{}, true},
 		"announced": {Status{VIPs: []VIP{vip(Announced, 4, 4)}}, true},
 		"partly":    {Status{VIPs: []VIP{vip(Announced, 3, 4)}}, false},
+		"demoted":   {Status{VIPs: []VIP{{State: Announced, Demoted: true}}}, false},
 		"drained":   {Status{VIPs: []VIP{vip(Drained, 0, 4)}}, true},
 		"pending":   {Status{VIPs: []VIP{vip(Pending, 0, 4)}}, false},
 		"problem":   {Status{VIPs: []VIP{vip(Announced, 4, 4)}, Problems: []Problem{{}}}, false},
@@ -28,31 +27,6 @@ func TestHealthy(t *testing.T) {
 		if got := tt.s.Healthy(); got != tt.want {
 			t.Errorf("%s: %v", name, got)
 		}
-	}
-}
-
-func TestChanges(t *testing.T) {
-	now := time.Unix(100, 0).UTC()
-	up := time.Unix(99, 0).UTC()
-	old := &Status{Generation: 1,
-		VIPs:  []VIP{{Name: "a", Role: "primary", State: Pending, Peers: 1}, {Name: "b", State: Announced}, {Name: "same", State: Announced}},
-		Peers: []Peer{{Name: "rs1", State: "active"}, {Name: "rs2", State: "established"}}, Backends: []Backend{{Name: "x", PID: 7}, {Name: "same", PID: 9}}}
-	cur := &Status{Generation: 2,
-		VIPs:     []VIP{{Name: "a", Role: "primary", State: Announced, Peers: 1, AnnouncedTo: []string{"rs1"}}, {Name: "c", State: Pending, Why: "new"}, {Name: "same", State: Announced}},
-		Peers:    []Peer{{Name: "rs1", State: "established", Since: up}},
-		Backends: []Backend{{Name: "x", EndedAt: up, LastEnd: "it ended\nwith a trace"}, {Name: "same", PID: 9}, {Name: "x", Peer: "rs1", PID: 8}}}
-	want := []Event{
-		{Time: now, Object: "config", From: "generation 1", To: "generation 2"},
-		{Time: now, Object: "vip a", From: "primary pending 0/1 peers", To: "primary announced 1/1 peers"},
-		{Time: now, Object: "vip c", To: " pending 0/0 peers", Why: "new"},
-		{Time: up, Object: "peer rs1", From: "active", To: "established"},
-		{Time: now, Object: "backend x", From: "pid 7", To: "down", Why: "it ended"},
-		{Time: now, Object: "backend x for rs1", To: "pid 8"},
-		{Time: now, Object: "vip b", From: " announced 0/0 peers", Why: "no longer in the config"},
-		{Time: now, Object: "peer rs2", From: "established", Why: "no longer in the config"},
-	}
-	if diff := cmp.Diff(want, Changes(old, cur, now)); diff != "" {
-		t.Error(diff)
 	}
 }
 

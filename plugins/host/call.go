@@ -34,17 +34,18 @@ func (s *supervisor[B]) explain(ctx context.Context, r *running[B], what string,
 	// Either side's clock may be the first to say so.
 	case unanswered(err) && (errors.Is(err, context.DeadlineExceeded) || errors.Is(ctx.Err(), context.DeadlineExceeded)):
 		s.missed(r)
-		return fmt.Errorf("plugin %s did not answer %s in time: %w", s.prog.Name, what, context.DeadlineExceeded)
+		return fmt.Errorf("%s (pid %d) did not answer %s in time%s: %w", r.prog, r.proc.pid(), what, r.prog.advice(), context.DeadlineExceeded)
 	case ctx.Err() != nil || err == nil:
 		s.answered(r)
 		return err
-	case errors.Is(err, plugins.ErrUnavailable) && !r.answers():
+	// Cut off though nobody wanted that: by the end of the connection.
+	case (errors.Is(err, plugins.ErrUnavailable) || unanswered(err)) && !r.answers():
 		select {
 		case <-r.gone:
 			return r.death()
 		case <-time.After(2 * drainTime):
 		}
-		return fmt.Errorf("the connection to plugin %s is down: %w", s.prog.Name, plugins.ErrUnavailable)
+		return fmt.Errorf("the connection to %s (pid %d) is down: %w", r.prog, r.proc.pid(), plugins.ErrUnavailable)
 	}
 	s.answered(r)
 	return err
@@ -72,15 +73,19 @@ func (s *supervisor[B]) missed(r *running[B]) {
 
 // Configure is remembered for the processes to come.
 func (s *supervisor[B]) Configure(ctx context.Context, c plugins.Config) error {
-	return s.call(ctx, "Configure", func(ctx context.Context, b B) error {
-		err := b.Configure(ctx, c)
-		if err == nil {
-			s.mu.Lock()
-			s.config = &c
-			s.mu.Unlock()
-		}
+	r, _, _ := s.current()
+	err := s.call(ctx, "Configure", func(ctx context.Context, b B) error { return b.Configure(ctx, c) })
+	lost := errors.Is(err, plugins.ErrUnavailable) || errors.Is(err, context.DeadlineExceeded)
+	if err != nil && !(lost && s.opts.KeepTrying) {
 		return err
-	})
+	}
+	s.mu.Lock()
+	s.config = &c
+	s.mu.Unlock()
+	if lost && r != nil {
+		r.proc.kill("could not be configured")
+	}
+	return nil
 }
 
 // Detect asks the present process.

@@ -24,7 +24,11 @@ type Options struct {
 	// NetNS is the file of a network namespace to run programs in, as ip-netns(8)
 	// keeps them; empty is the daemon's own. The conformance suite needs it.
 	NetNS string
-	Log   *slog.Logger // nil: none
+	// KeepTrying has a program that does not come up tried again as one that has
+	// ended is, and what it is to be configured with remembered; else its first
+	// failure is the error of OpenNet and OpenBGP.
+	KeepTrying bool
+	Log        *slog.Logger // nil: none
 
 	limits limits
 }

@@ -24,7 +24,7 @@ func web() []plugins.VIP {
 // TestStartFaults: a program that does not come up is named, with what it did.
 func TestStartFaults(t *testing.T) {
 	tests := map[string][]string{
-		"exits":     {"ended before it shook hands: exit status 3", "\n    libexample.so.1: cannot open shared object file"},
+		"exits":     {"ended before it shook hands: exit status 3", "; to see what is wrong with it, run: stentor plugins verify /", "\n    libexample.so.1: cannot open shared object file"},
 		"garbage":   {`its first line on standard output is "welcome to the plugin"`, "logs belong on standard error"},
 		"hangstart": {"did not shake hands within 1s, and was killed", "asking the licence server"},
 		"api7":      {"api7 speaks plugin API 7, and this Stentor speaks API 1", "a newer Stentor"},
@@ -63,7 +63,7 @@ func TestCallFaults(t *testing.T) {
 		"down":      {plugins.ErrUnavailable, []string{"the example daemon is down: unavailable"}, true, 0},
 		"paniccall": {nil, []string{"panic in ApplyVIPs: a bug in a call"}, true, 0},
 		"panicgo":   {plugins.ErrUnavailable, []string{"panicgo (pid", "exit status 2", "panic: a bug in a goroutine"}, false, 0},
-		"hangcall":  {context.DeadlineExceeded, []string{"plugin hangcall did not answer Apply in time"}, true, 200 * time.Millisecond},
+		"hangcall":  {context.DeadlineExceeded, []string{"hangcall (pid ", "did not answer Apply in time; to see what is wrong with it, run: stentor plugins verify /"}, true, 200 * time.Millisecond},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -166,7 +166,7 @@ func TestHugeReply(t *testing.T) {
 	r.install("huge")
 	b := r.open("huge")
 	_, err := b.Observe(t.Context())
-	r.says(err, "larger than the 16 MiB")
+	r.says(err, "larger than the 16 MiB", "ObserveVIPs of plugin /", "stentor plugins verify /")
 	if _, err := b.Plan(t.Context(), nil); err != nil {
 		t.Errorf("the next call: %v", err)
 	}

@@ -50,6 +50,14 @@ func (p Program) String() string {
 	return "plugin " + p.Path
 }
 
+// advice ends the error about a fault that is in the program.
+func (p Program) advice() string {
+	if p.own {
+		return ""
+	}
+	return "; to see what is wrong with it, run: stentor plugins verify " + p.Path
+}
+
 // title is what ps(1) shows.
 func (p Program) title() string {
 	if p.own {

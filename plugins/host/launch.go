@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"os/exec"
+	"path"
 	"strconv"
 	"strings"
 	"sync"
@@ -16,8 +17,10 @@ import (
 	"github.com/hashicorp/go-plugin"
 	"github.com/hashicorp/go-plugin/runner"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/keepalive"
+	"google.golang.org/grpc/status"
 
 	"github.com/stentor-net/stentor/plugins"
 	"github.com/stentor-net/stentor/plugins/internal/wire"
@@ -60,8 +63,11 @@ func launch(ctx context.Context, o Options, prog Program) (*instance, error) {
 			cmd.Path, cmd.Args = prog.Path, append([]string{prog.title()}, prog.Args...)
 			// A Go program's panic shall name the peer (see panicked).
 			cmd.Env = append(cmd.Env, "GODEBUG=tracebacklabels=1", "LANG=C.UTF-8", "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "TMPDIR="+dir)
-			var err error
-			if i.proc, err = newProcess(cmd, dir, prog.User); err != nil {
+			err := short(dir)
+			if err == nil {
+				i.proc, err = newProcess(cmd, dir, prog.User)
+			}
+			if err != nil {
 				os.RemoveAll(dir)
 				return nil, err
 			}
@@ -71,6 +77,7 @@ func launch(ctx context.Context, o Options, prog Program) (*instance, error) {
 		GRPCDialOptions: []grpc.DialOption{
 			grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(wire.MaxMessage), grpc.MaxCallSendMsgSize(wire.MaxMessage)),
 			grpc.WithMaxHeaderListSize(wire.MaxHeaders),
+			grpc.WithUnaryInterceptor(prog.tooLarge),
 			grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: 2 * wire.MinPing, Timeout: o.limits.pong, PermitWithoutStream: true}),
 		},
 		Stderr: i.tail, SyncStdout: printed{log}, SyncStderr: printed{log},
@@ -88,10 +95,20 @@ func launch(ctx context.Context, o Options, prog Program) (*instance, error) {
 	defer cancel()
 	if err := i.ping(ctx); err != nil {
 		i.stop("did not answer after its handshake")
-		return nil, fmt.Errorf("%s: it shook hands, and its health service does not say that it serves (%v)%s%w", prog, err, i.tail, quietly{plugins.ErrUnavailable})
+		return nil, fmt.Errorf("%s: it shook hands, and its health service does not say that it serves (%s)%s%s%w", prog, status.Convert(err).Message(), prog.advice(), i.tail, quietly{plugins.ErrUnavailable})
 	}
 	go i.watchdog()
 	return i, nil
+}
+
+// tooLarge has the error about a message that is larger than allowed, which gRPC
+// itself makes, say whose it was.
+func (p Program) tooLarge(ctx context.Context, method string, req, reply any, conn *grpc.ClientConn, call grpc.UnaryInvoker, o ...grpc.CallOption) error {
+	err := call(ctx, method, req, reply, conn, o...)
+	if s := status.Convert(err); s.Code() == codes.ResourceExhausted {
+		return status.Errorf(s.Code(), "%s of %s: %s%s", path.Base(method), p, s.Message(), p.advice())
+	}
+	return err
 }
 
 // quietly gives an error a meaning without adding to its text.
@@ -137,9 +154,9 @@ func (i *instance) explain(err error) string {
 			return apiError(i.prog.Name, api).Error()
 		}
 		if len(parts) < 5 || parts[4] != string(plugin.ProtocolGRPC) {
-			return fmt.Sprintf("does not offer gRPC: its handshake was %q", hello)
+			return fmt.Sprintf("does not offer gRPC: its handshake was %q%s", hello, i.prog.advice())
 		}
-		return "its handshake can't be used: " + err.Error()
+		return "its handshake can't be used: " + err.Error() + i.prog.advice()
 	}
 	select {
 	case <-i.proc.drained:
@@ -149,9 +166,9 @@ func (i *instance) explain(err error) string {
 	case hello != "":
 		return fmt.Sprintf("is no plugin, or prints before its handshake: its first line on standard output is %q; logs belong on standard error", hello)
 	case time.Since(i.since) >= i.opts.limits.start:
-		return fmt.Sprintf("did not shake hands within %s, and was killed", i.opts.limits.start)
+		return fmt.Sprintf("did not shake hands within %s, and was killed%s", i.opts.limits.start, i.prog.advice())
 	}
-	return "ended before it shook hands: " + i.proc.how()
+	return "ended before it shook hands: " + i.proc.how() + i.prog.advice()
 }
 
 // follow waits for the end, and cleans up after it.

@@ -2,6 +2,7 @@ package host
 
 import (
 	"errors"
+	"fmt"
 	"net"
 	"os"
 	"path/filepath"
@@ -9,21 +10,28 @@ import (
 	"time"
 )
 
-// runDir is where the folders of sockets are made. With another account, it has
-// to be a place that this one can get to.
+// runDir is where the folders of sockets are made: where daemons have theirs,
+// else with temporary files. With another account, it has to be a place that this
+// one can get to.
 func (o Options) runDir(account string) string {
 	if o.RunDir != "" {
 		return o.RunDir
 	}
-	const standard = "/run/stentor"
-	if f, err := os.CreateTemp(standard, ".w"); err == nil {
-		f.Close()
-		os.Remove(f.Name())
-		if account == "" || passable(standard) {
-			return standard
+	for _, dir := range []string{"/run/stentor", os.TempDir()} {
+		if (account == "" || passable(dir)) && writable(dir) {
+			return dir
 		}
 	}
-	return os.TempDir()
+	return "/tmp"
+}
+
+func writable(dir string) bool {
+	f, err := os.CreateTemp(dir, ".w")
+	if err != nil {
+		return false
+	}
+	f.Close()
+	return os.Remove(f.Name()) == nil
 }
 
 // passable tells whether everybody can go through a folder and those above it.
@@ -37,6 +45,16 @@ func passable(dir string) bool {
 			return true
 		}
 	}
+}
+
+// short tells whether the name of a socket in a folder fits: it has 108 bytes, the
+// last of them 0 (unix(7)), and go-plugin calls it "plugin" and a number.
+func short(dir string) error {
+	const name = "/plugin4294967295"
+	if n := len(dir) + len(name); n > 107 {
+		return fmt.Errorf("the path of its socket would have %d bytes, and can have 107: %s%s; set TMPDIR to a shorter one", n, dir, name)
+	}
+	return nil
 }
 
 // sweep removes the folders of processes that ended with a daemon which was
@@ -58,22 +76,23 @@ func sweep(dir string) {
 	}
 }
 
-// unborn is how long a folder may wait for its process to listen there.
+// unborn is how long a folder may wait for its process to listen there: one with
+// a socket, too, which is there before it takes connections (bind(2), listen(2)).
 const unborn = time.Minute
 
-// abandoned tells whether nobody listens at any socket in a folder. One without
-// a socket may be of a process that is about to start, if it is young.
+// abandoned tells whether nobody listens at any socket in a folder, nor is about to.
 func abandoned(dir string, changed time.Time) bool {
+	if time.Since(changed) < unborn {
+		return false
+	}
 	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return false
 	}
-	sockets := 0
 	for _, e := range entries {
 		if e.Type()&os.ModeSocket == 0 {
 			continue
 		}
-		sockets++
 		conn, err := net.Dial("unix", filepath.Join(dir, e.Name()))
 		if err == nil {
 			conn.Close()
@@ -82,5 +101,5 @@ func abandoned(dir string, changed time.Time) bool {
 			return false
 		}
 	}
-	return sockets > 0 || time.Since(changed) > unborn
+	return true
 }

@@ -2,6 +2,7 @@ package host
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
@@ -64,6 +65,7 @@ type ending struct {
 type running[B plugins.Backend] struct {
 	*instance
 	backend B
+	config  *plugins.Config // what it was configured with
 	misses  int
 }
 
@@ -71,19 +73,25 @@ type running[B plugins.Backend] struct {
 func supervise[B plugins.Backend](ctx context.Context, o Options, prog Program, over func(context.Context, grpc.ClientConnInterface) (B, error)) (*supervisor[B], error) {
 	s := newSupervisor(o, prog, over)
 	first, err := s.start(ctx)
-	if err != nil {
+	switch {
+	case err == nil:
+		s.info = first.backend.Info()
+		s.state.Info = s.info
+		s.set(first)
+		s.keep(first, ending{})
+	case o.KeepTrying && ctx.Err() == nil:
+		never := ending{err: err, at: time.Now()}
+		s.down(never, 0)
+		s.keep(nil, never)
+	default:
 		return nil, err
 	}
-	s.info = first.backend.Info()
-	s.state.Info = s.info
-	s.set(first)
-	s.keep(first, ending{})
 	return s, nil
 }
 
 func newSupervisor[B plugins.Backend](o Options, prog Program, over func(context.Context, grpc.ClientConnInterface) (B, error)) *supervisor[B] {
 	return &supervisor[B]{
-		opts: o.withDefaults(), prog: prog, over: over, stopped: make(chan struct{}), news: make(chan struct{}),
+		opts: o.withDefaults(), prog: prog, over: over, info: prog.Info(), stopped: make(chan struct{}), news: make(chan struct{}),
 		state:    State{Info: prog.Info(), Path: prog.Path, User: prog.User, UserWhy: prog.why},
 		culprits: map[netip.Addr]ending{},
 	}
@@ -113,12 +121,12 @@ func (s *supervisor[B]) start(ctx context.Context) (*running[B], error) {
 		return nil, fmt.Errorf("%s: %w", s.prog, err)
 	}
 	s.mu.Lock()
-	config := s.config
+	r.config = s.config
 	s.mu.Unlock()
-	if config == nil {
+	if r.config == nil {
 		return r, nil
 	}
-	if err := r.backend.Configure(ctx, *config); err != nil {
+	if err := r.backend.Configure(ctx, *r.config); err != nil {
 		i.stop("could not be configured again")
 		return nil, fmt.Errorf("%s, configured as before: %w%s", s.prog, err, i.tail)
 	}
@@ -173,10 +181,18 @@ func (s *supervisor[B]) run(ctx context.Context, r *running[B], last ending) {
 				last.at = time.Now()
 			}
 		}
-		s.opts.Log.Info("the plugin runs again", "plugin", s.prog.Name, "pid", r.proc.pid())
-		s.set(r)
+		if !s.set(r) {
+			last = ending{err: errEarly, at: time.Now()}
+			r.stop(errEarly.Error())
+			r = nil
+			continue
+		}
+		s.opts.Log.Info("the plugin runs", "plugin", s.prog.Name, "pid", r.proc.pid())
 	}
 }
+
+// errEarly ends a process that was started while its settings arrived.
+var errEarly = errors.New("was started before its settings were known")
 
 // ended notes how a process ended, and which peer's doing it was.
 func (s *supervisor[B]) ended(r *running[B]) ending {
@@ -197,19 +213,23 @@ func (r *running[B]) death() error {
 	if about, _ := r.tail.panicked(); about != "" {
 		how += ", " + about
 	}
-	return fmt.Errorf("%s (pid %d) ended: %s%s%w", r.prog, r.proc.pid(), how, r.tail, quietly{plugins.ErrUnavailable})
+	return fmt.Errorf("%s (pid %d) ended: %s%s%s%w", r.prog, r.proc.pid(), how, r.prog.advice(), r.tail, quietly{plugins.ErrUnavailable})
 }
 
-// set publishes a process.
-func (s *supervisor[B]) set(r *running[B]) {
+// set publishes a process, unless it has not read the settings.
+func (s *supervisor[B]) set(r *running[B]) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if r.config != s.config {
+		return false
+	}
 	if s.state.LastEnd != "" {
 		s.state.Restarts++
 	}
 	s.state.PID, s.state.Since, s.state.NextAt = r.proc.pid(), r.since, time.Time{}
 	s.state.Powerless = powerless(r.proc.pid())
 	s.publish(r, nil)
+	return true
 }
 
 // down publishes that there is none, and when there will be.

@@ -33,6 +33,9 @@ func inFolder(path string) (string, error) {
 // trusted tells why somebody else than root or this process's user could have
 // written the file, or could put another one in its place.
 func trusted(path string, program bool) error {
+	if !filepath.IsAbs(path) { // what is above it depends on where we are
+		return fmt.Errorf("%s: want an absolute path", path)
+	}
 	for p := path; ; p = filepath.Dir(p) {
 		info, err := os.Lstat(p)
 		if err != nil {

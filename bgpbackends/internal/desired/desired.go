@@ -187,6 +187,9 @@ func (c Checks) announcement(a plugins.Announcement, peers map[string]bool) (plu
 // sortedSet gives the elements of s in order, each once, in a slice of its
 // own; nil if there is none.
 func sortedSet[T comparable](s []T, order func(a, b T) int) []T {
+	if len(s) == 1 { // as most are
+		return []T{s[0]}
+	}
 	return slices.Compact(slices.SortedFunc(slices.Values(s), order))
 }
 

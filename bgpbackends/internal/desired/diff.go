@@ -46,6 +46,23 @@ type RouteChange struct {
 	Old, New Route // the zero Old is a new announcement
 }
 
+// SamePeer reports whether both say the same.
+func SamePeer(a, b plugins.Peer) bool {
+	return SameBFD(a.BFD, b.BFD) && SameSession(a, b)
+}
+
+// SameBFD reports whether both are off, or have the same timers.
+func SameBFD(a, b *plugins.BFD) bool {
+	return a == b || a != nil && b != nil && *a == *b
+}
+
+// SameSession reports whether both say the same but for BFD, which a session
+// need not know of.
+func SameSession(a, b plugins.Peer) bool {
+	a.BFD, b.BFD = nil, nil
+	return a == b
+}
+
 // Diff compares what a speaker holds with what it shall hold.
 func Diff(have, want Speaker) Changes {
 	c := Changes{From: have, To: want}
@@ -68,7 +85,7 @@ func Diff(have, want Speaker) Changes {
 		}
 	}
 	for _, p := range want.SortedPeers() {
-		if old := have.Peers[p.Addr]; old != p {
+		if old := have.Peers[p.Addr]; !SamePeer(old, p) {
 			c.PeersNew = append(c.PeersNew, PeerChange{Old: old, New: p})
 		}
 	}
@@ -129,6 +146,7 @@ func peerDiff(p PeerChange) string {
 	field(&l, "connect retry", p.Old.ConnectRetry, p.New.ConnectRetry)
 	field(&l, "TTL", p.Old.TTL, p.New.TTL)
 	field(&l, "TTL security", p.Old.TTLSecurity, p.New.TTLSecurity)
+	field(&l, "BFD", bfdWord(p.Old.BFD), bfdWord(p.New.BFD))
 	field(&l, "graceful restart", p.Old.GracefulRestart, p.New.GracefulRestart)
 	if p.Old.Password != p.New.Password {
 		l = append(l, "password changed")
@@ -199,6 +217,13 @@ func addrWord(a netip.Addr) string {
 		return "the session's own"
 	}
 	return a.String()
+}
+
+func bfdWord(b *plugins.BFD) string {
+	if b == nil {
+		return "off"
+	}
+	return fmt.Sprintf("every %s, %s x %d", b.TX, b.RX, b.Multiplier)
 }
 
 func peersWord(r Route) string {

@@ -90,8 +90,8 @@ const (
 	lasting = 30 * time.Second
 	// attempt is how long a connection may take to come about, at least.
 	attempt = 5 * time.Second
-	// missDelay is between attempts that no peer answers. It doubles with each,
-	// up to the ConnectRetry time.
+	// missDelay is between attempts that no peer answers with an OPEN. It
+	// doubles with each, up to the ConnectRetry time.
 	missDelay = 100 * time.Millisecond
 	// quarrelDelay is between sessions that one side objects to, from the
 	// second one on. It doubles up to longestDelay.
@@ -116,7 +116,7 @@ type Machine struct {
 	peer      *wire.Open // from OpenConfirm on
 	hold      time.Duration
 	keepalive time.Duration
-	misses    int // attempts without a connection since the last one
+	misses    int // attempts that no OPEN answered, since one did
 	quarrels  int // sessions that ended soon, since one that lasted
 }
 
@@ -176,7 +176,7 @@ func (m *Machine) connecting(e Event) []Action {
 		m.state = plugins.StateConnect
 		return append(all, m.retry(), Action{Verb: Dial})
 	case Connected:
-		m.state, m.misses = plugins.StateOpenSent, 0
+		m.state = plugins.StateOpenSent
 		return []Action{{Verb: Clear, Timer: ConnectRetry}, {Verb: SendOpen}, {Verb: Set, Timer: Hold, After: openHold}}
 	default:
 		m.misses++
@@ -194,7 +194,9 @@ func (m *Machine) openSent(e Event) []Action {
 		return m.refuse(wire.Fault(wire.HoldTimeExpired, 0, "no OPEN came within %s", openHold))
 	case Disconnected:
 		m.state = plugins.StateActive
-		return []Action{{Verb: Close}, {Verb: Clear, Timer: Hold}, {Verb: Down, Why: m.unopened(e.Why)}, m.retry()}
+		m.misses++
+		again := Action{Verb: Set, Timer: ConnectRetry, After: m.delay(missDelay, m.misses, m.ConnectRetry)}
+		return []Action{{Verb: Close}, {Verb: Clear, Timer: Hold}, {Verb: Down, Why: m.unopened(e.Why)}, again}
 	case Opened:
 		return m.opened(e.Open)
 	case Malformed, BFDDown:
@@ -219,7 +221,7 @@ func (m *Machine) opened(o *wire.Open) []Action {
 	if m.LocalASN == m.PeerASN && o.ID == m.ID { // RFC 6286 §2.2: elsewhere it may be the same
 		return m.refuse(wire.Fault(wire.OpenError, wire.BadIdentifier, "the peer has this host's own BGP Identifier, %s", o.ID))
 	}
-	m.state, m.peer = plugins.StateOpenConfirm, o
+	m.state, m.peer, m.misses = plugins.StateOpenConfirm, o, 0
 	m.hold = min(m.Config.Hold, o.Hold)
 	m.keepalive = min(m.Config.Keepalive, m.hold/3)
 	return append([]Action{{Verb: SendKeepalive}}, m.bothTimers()...)

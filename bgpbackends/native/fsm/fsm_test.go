@@ -179,6 +179,20 @@ func TestDelays(t *testing.T) {
 	if want := "100ms 200ms 400ms 800ms 1.6s 2s 2s"; strings.Join(got, " ") != want {
 		t.Errorf("attempts that fail: %s, want %s", strings.Join(got, " "), want)
 	}
+	m = at(t, plugins.StateOpenSent)
+	got = nil
+	for range 6 {
+		for _, a := range m.Handle(event(Disconnected)) {
+			if a.Verb == Set && a.Timer == ConnectRetry {
+				got = append(got, a.After.String())
+			}
+		}
+		m.Handle(event(RetryExpired))
+		m.Handle(event(Connected))
+	}
+	if want := "100ms 200ms 400ms 800ms 1.6s 2s"; strings.Join(got, " ") != want {
+		t.Errorf("connections that end without an OPEN: %s, want %s", strings.Join(got, " "), want)
+	}
 }
 
 // TestAlwaysOrderly throws any events at a machine, and keeps the books that a

@@ -16,7 +16,7 @@ const port = 179
 
 // dial connects to the peer with what the kernel does for a session: MD5
 // signatures (RFC 2385), the TTL, and GTSM (RFC 5082).
-func dial(ctx context.Context, p plugins.Peer, external bool) (*net.TCPConn, error) {
+func dial(ctx context.Context, p plugins.Peer, external bool) (net.Conn, error) {
 	d := net.Dialer{Control: func(_, _ string, raw syscall.RawConn) error {
 		var failed error
 		err := raw.Control(func(fd uintptr) { failed = options(int(fd), p, external) })
@@ -29,11 +29,7 @@ func dial(ctx context.Context, p plugins.Peer, external bool) (*net.TCPConn, err
 	if p.LocalAddr.IsValid() {
 		d.LocalAddr = net.TCPAddrFromAddrPort(netip.AddrPortFrom(p.LocalAddr, 0))
 	}
-	conn, err := d.DialContext(ctx, "tcp", netip.AddrPortFrom(p.Addr, port).String())
-	if err != nil {
-		return nil, err
-	}
-	return conn.(*net.TCPConn), nil
+	return d.DialContext(ctx, "tcp", netip.AddrPortFrom(p.Addr, port).String())
 }
 
 // options sets what must be there before the first SYN.

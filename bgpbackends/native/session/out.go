@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strconv"
 
 	"github.com/stentor-net/stentor/bgpbackends/native/wire"
 )
@@ -32,14 +33,23 @@ type Attrs struct {
 // Key is the same for attributes that say the same.
 func (a *Attrs) Key() string {
 	if a.key == "" {
-		med, pref := "-", "-"
-		if a.MED != nil {
-			med = fmt.Sprint(*a.MED)
+		b := strconv.AppendInt(nil, int64(a.Prepend), 10)
+		for _, v := range []*uint32{a.MED, a.LocalPref} {
+			b = append(b, ' ')
+			if v != nil {
+				b = strconv.AppendUint(b, uint64(*v), 10)
+			}
 		}
-		if a.LocalPref != nil {
-			pref = fmt.Sprint(*a.LocalPref)
+		for _, c := range a.Communities {
+			b = strconv.AppendUint(append(b, ' '), uint64(c), 10)
 		}
-		a.key = fmt.Sprint(a.Prepend, med, pref, a.Communities, a.LargeCommunities)
+		for _, l := range a.LargeCommunities {
+			b = append(b, ' ')
+			for _, v := range l {
+				b = strconv.AppendUint(append(b, ':'), uint64(v), 10)
+			}
+		}
+		a.key = string(b)
 	}
 	return a.key
 }

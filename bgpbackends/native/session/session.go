@@ -14,6 +14,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/stentor-net/stentor/bgpbackends/internal/bfd"
+	"github.com/stentor-net/stentor/bgpbackends/internal/desired"
 	"github.com/stentor-net/stentor/bgpbackends/native/fsm"
 	"github.com/stentor-net/stentor/bgpbackends/native/wire"
 	"github.com/stentor-net/stentor/plugins"
@@ -31,18 +33,21 @@ type Config struct {
 	// began (RFC 4724 §4.1).
 	Restarting bool
 	Log        *slog.Logger
-	// Changed is called from the session's own goroutine when View has news.
+	// Changed is called from goroutines of the session's own when View has news.
+	// It must not block.
 	Changed func(why string)
 	// Own gives addresses of this host, one for each family, that the peers of
 	// a session from local can use as next hop.
 	Own func(local netip.Addr) (own4, own6 netip.Addr)
+	BFD *bfd.Endpoint
 }
 
 // Fits reports whether the session can go on for p of a speaker with that
-// ASN and BGP Identifier: only a peer's name is of no interest to it.
+// ASN and BGP Identifier: a peer's name is of no interest to it, and BFD is
+// WatchPath's.
 func (s *Session) Fits(p plugins.Peer, asn uint32, id netip.Addr) bool {
 	p.Name = s.Peer.Name
-	return p == s.Peer && asn == s.LocalASN && id == s.ID
+	return desired.SameSession(p, s.Peer) && asn == s.LocalASN && id == s.ID
 }
 
 func (c *Config) external() bool { return c.LocalASN != c.Peer.ASN }
@@ -53,15 +58,19 @@ type Session struct {
 	events chan tagged
 	stop   chan stopping
 	news   chan struct{} // want has changed
+	cut    chan string   // the path has broken, and why
+	healed chan struct{} // the path works
 	ended  chan struct{}
 	end    context.CancelFunc
 	life   context.Context
+	dialer func(context.Context, plugins.Peer, bool) (net.Conn, error)
 
 	received atomic.Int64 // routes announced less routes withdrawn
 
-	mu      sync.Mutex // guards the next five
+	mu      sync.Mutex // guards the next six
 	view    View
 	conn    net.Conn
+	path    *bfd.Session // nil: nobody watches it
 	sent    ribOut
 	want    []Route
 	waiting []chan struct{} // closed when want was sent
@@ -85,6 +94,7 @@ type View struct {
 	Unsent    string // what the session can't carry, and why
 	Announced []netip.Prefix
 	Received  int
+	Path      *bfd.View // nil: nobody watches it
 }
 
 type stopping struct {
@@ -98,14 +108,17 @@ type tagged struct {
 	turn  int // of a connection; 0 is of none
 	timer fsm.Timer
 	gen   int // of a timer; 0 is of none
-	conn  *net.TCPConn
+	conn  net.Conn
 	again wire.Refresh // asks if it is one
 }
 
 // New starts a session, which goes on until Stop or Abandon.
-func New(c Config, want []Route) *Session {
+func New(c Config, want []Route) *Session { return start(c, want, dial) }
+
+func start(c Config, want []Route, dialer func(context.Context, plugins.Peer, bool) (net.Conn, error)) *Session {
 	s := &Session{
 		Config: c, events: make(chan tagged), stop: make(chan stopping), news: make(chan struct{}, 1), ended: make(chan struct{}), want: want, sent: ribOut{},
+		cut: make(chan string, 1), healed: make(chan struct{}, 1), dialer: dialer,
 		view: View{State: plugins.StateIdle, Since: time.Now()},
 		machine: fsm.New(fsm.Config{
 			LocalASN: c.LocalASN, PeerASN: c.Peer.ASN, ID: c.ID, Hold: c.Peer.Hold, Keepalive: keepalive(c.Peer),
@@ -113,6 +126,7 @@ func New(c Config, want []Route) *Session {
 		}),
 	}
 	s.life, s.end = context.WithCancel(context.Background())
+	s.WatchPath(c.Peer.BFD)
 	go s.run()
 	return s
 }
@@ -138,6 +152,10 @@ func (s *Session) View() View {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	v := s.view
+	if s.path != nil {
+		now := s.path.View()
+		v.Path = &now
+	}
 	v.Received = int(max(s.received.Load(), 0))
 	if v.State == plugins.StateEstablished {
 		for p := range s.sent {
@@ -197,6 +215,7 @@ func (s *Session) Abandon() {
 
 func (s *Session) run() {
 	defer close(s.ended)
+	defer s.WatchPath(nil) // after the peer was told why the session ends
 	defer s.drop()
 	s.handle(fsm.Event{Kind: fsm.Start})
 	for {
@@ -205,6 +224,10 @@ func (s *Session) run() {
 			return
 		case <-s.news:
 			s.sync()
+		case why := <-s.cut:
+			s.pathDown(why)
+		case <-s.healed:
+			s.pathUp()
 		case stop := <-s.stop:
 			s.handle(fsm.Event{Kind: fsm.Stop, Notification: stop.n})
 			close(stop.done)
@@ -291,7 +314,7 @@ func (s *Session) dial() {
 	turn := s.turn
 	s.hangUp = cancel
 	go func() {
-		conn, err := dial(ctx, s.Peer, s.external())
+		conn, err := s.dialer(ctx, s.Peer, s.external())
 		if err != nil {
 			s.post(ctx, tagged{Event: fsm.Event{Kind: fsm.Disconnected, Why: s.whyNoAnswer(err)}, turn: turn})
 			return
@@ -312,7 +335,7 @@ func (s *Session) post(ctx context.Context, e tagged) bool {
 	}
 }
 
-func (s *Session) connected(conn *net.TCPConn) {
+func (s *Session) connected(conn net.Conn) {
 	ctx, cancel := context.WithCancel(s.life)
 	s.hangUp()
 	s.hangUp = cancel

@@ -2,7 +2,10 @@ package conformance
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
+	"os/exec"
+	"slices"
 
 	"github.com/stentor-net/stentor/plugins"
 	"github.com/stentor-net/stentor/plugins/host"
@@ -46,6 +49,30 @@ var backends = []driven{
 		settings: birdSettings,
 		daemon:   newBIRD,
 	},
+}
+
+// Around gives what the suite needs around a built-in backend, for whoever opens
+// that by himself: the daemon that it drives, its settings, and what is known of it.
+func Around(name string) (plugintest.BGP, error) {
+	i := slices.IndexFunc(backends, func(d driven) bool { return d.name == name })
+	if i < 0 {
+		return plugintest.BGP{}, fmt.Errorf("no built-in BGP backend is called %q", name)
+	}
+	d := backends[i]
+	if missing := d.missing(); missing != "" {
+		return plugintest.BGP{}, fmt.Errorf("%s drives a daemon that is not installed on this machine: there is no %s", name, missing)
+	}
+	return d.under(), nil
+}
+
+// missing is a program that the backend needs and this machine does not have.
+func (d driven) missing() string {
+	for _, program := range d.needs {
+		if _, err := exec.LookPath(program); err != nil {
+			return program
+		}
+	}
+	return ""
 }
 
 // under puts a backend to the suite, in this process.

@@ -42,10 +42,8 @@ func TestBackends(t *testing.T) {
 	}
 	for _, d := range backends {
 		t.Run(d.name, func(t *testing.T) {
-			for _, program := range d.needs {
-				if _, err := exec.LookPath(program); err != nil {
-					t.Skipf("needs %s: %v", program, err)
-				}
+			if missing := d.missing(); missing != "" {
+				t.Skip("needs " + missing)
 			}
 			t.Run("direct", func(t *testing.T) {
 				if d.daemon == nil {

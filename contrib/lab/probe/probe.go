@@ -6,24 +6,19 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
-	"net"
 	"net/netip"
 	"sync"
 	"time"
 
-	"golang.org/x/net/icmp"
-	"golang.org/x/net/ipv4"
-	"golang.org/x/net/ipv6"
+	"github.com/stentor-net/stentor/core/probe"
 )
 
 // Probe is a running ping.
 type Probe struct {
 	addr     netip.Addr
-	id       int // of its echo requests; raw sockets see the replies to others too
 	interval time.Duration
 	who      func(ttl int) string
-	conn     *icmp.PacketConn
+	pings    *probe.ICMP
 	stop     context.CancelFunc
 	running  sync.WaitGroup
 
@@ -43,37 +38,25 @@ type sample struct {
 
 // Start pings addr every interval until Stop, from the network namespace of
 // the calling thread. The TTL or hop limit that an answer arrives with tells
-// its sender by who. It needs CAP_NET_RAW (raw(7)).
+// its sender by who.
 func Start(addr netip.Addr, interval time.Duration, who func(ttl int) string) (*Probe, error) {
-	network, any := "ip4:icmp", "0.0.0.0"
-	if addr.Is6() {
-		network, any = "ip6:ipv6-icmp", "::"
-	}
-	conn, err := icmp.ListenPacket(network, any)
+	pings, err := probe.NewICMP(addr)
 	if err != nil {
-		return nil, fmt.Errorf("ping %s: %w", addr, err)
-	}
-	if addr.Is6() {
-		err = conn.IPv6PacketConn().SetControlMessage(ipv6.FlagHopLimit, true)
-	} else {
-		err = conn.IPv4PacketConn().SetControlMessage(ipv4.FlagTTL, true)
-	}
-	if err != nil {
-		conn.Close()
 		return nil, fmt.Errorf("ping %s: %w", addr, err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	p := &Probe{addr: addr, id: rand.IntN(1 << 16), interval: interval, who: who, conn: conn, stop: cancel, changed: make(chan struct{}), latest: -1}
-	p.running.Go(func() { p.send(ctx) })
-	p.running.Go(p.receive)
+	p := &Probe{addr: addr, interval: interval, who: who, pings: pings, stop: cancel, changed: make(chan struct{}), latest: -1}
+	p.running.Go(func() {
+		probe.Run(ctx, noting{p}, probe.Options{Interval: interval, Timeout: patience}, func(probe.Sample) {})
+	})
 	return p, nil
 }
 
 // Stop ends the ping and reports all of it.
 func (p *Probe) Stop() Report {
 	p.stop()
-	p.conn.Close()
 	p.running.Wait()
+	p.pings.Close()
 	return p.Report(time.Time{})
 }
 
@@ -128,104 +111,29 @@ func (p *Probe) state(answering string, broken error) string {
 	return fmt.Sprintf("%q answers", answering)
 }
 
-func (p *Probe) send(ctx context.Context) {
-	tick := time.NewTicker(p.interval)
-	defer tick.Stop()
-	to := &net.IPAddr{IP: p.addr.AsSlice()}
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-		}
-		p.mu.Lock()
-		seq := len(p.samples)
-		p.samples = append(p.samples, sample{sent: time.Now()})
-		p.mu.Unlock()
-		request, err := p.request(seq).Marshal(nil)
-		if err == nil {
-			_, err = p.conn.WriteTo(request, to)
-		}
-		// An error (no route yet) is a lost request like any other.
-		p.mu.Lock()
-		p.broken = err
-		p.mu.Unlock()
-	}
-}
+// noting keeps what becomes of each request, and tells of an answer at once.
+type noting struct{ *Probe }
 
-func (p *Probe) request(seq int) *icmp.Message {
-	m := &icmp.Message{Type: ipv4.ICMPTypeEcho, Body: &icmp.Echo{ID: p.id, Seq: seq & 0xffff}}
-	if p.addr.Is6() {
-		m.Type = ipv6.ICMPTypeEchoRequest
-	}
-	return m
-}
+func (p noting) Close() error { return p.pings.Close() }
 
-func (p *Probe) receive() {
-	buf := make([]byte, 1500)
-	for {
-		n, ttl, from, err := p.read(buf)
-		if errors.Is(err, net.ErrClosed) {
-			return
-		}
-		if err != nil || from != p.addr {
-			continue
-		}
-		p.answer(buf[:n], ttl)
-	}
-}
-
-func (p *Probe) read(buf []byte) (n, ttl int, from netip.Addr, err error) {
-	var src net.Addr
-	if p.addr.Is6() {
-		var cm *ipv6.ControlMessage
-		if n, cm, src, err = p.conn.IPv6PacketConn().ReadFrom(buf); cm != nil {
-			ttl = cm.HopLimit
-		}
-	} else {
-		var cm *ipv4.ControlMessage
-		if n, cm, src, err = p.conn.IPv4PacketConn().ReadFrom(buf); cm != nil {
-			ttl = cm.TTL
-		}
-	}
-	if ip, ok := src.(*net.IPAddr); ok {
-		from, _ = netip.AddrFromSlice(ip.IP)
-	}
-	return n, ttl, from.Unmap(), err
-}
-
-// answer takes an echo reply; other ICMP messages are none of ours.
-func (p *Probe) answer(packet []byte, ttl int) {
-	proto := ipv4.ICMPTypeEchoReply.Protocol()
-	if p.addr.Is6() {
-		proto = ipv6.ICMPTypeEchoReply.Protocol()
-	}
-	m, err := icmp.ParseMessage(proto, packet)
-	if err != nil || m.Type != ipv4.ICMPTypeEchoReply && m.Type != ipv6.ICMPTypeEchoReply {
-		return
-	}
-	echo, ok := m.Body.(*icmp.Echo)
-	if !ok || echo.ID != p.id {
-		return
-	}
+func (p noting) Ask(ctx context.Context) (by string, err error) {
+	p.mu.Lock()
+	i := len(p.samples)
+	p.samples = append(p.samples, sample{sent: time.Now()})
+	p.mu.Unlock()
+	ttl, err := p.pings.Ping(ctx)
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	i := newest(len(p.samples), echo.Seq)
-	if i < 0 || !p.samples[i].answered.IsZero() {
-		return
+	if err != nil {
+		if !errors.Is(err, probe.ErrNoAnswer) {
+			p.broken = err // no route yet, for one; a lost request like any other
+		}
+		return "", err
 	}
+	p.broken = nil
 	p.samples[i].answered, p.samples[i].host = time.Now(), p.who(ttl)
 	p.latest = max(p.latest, i)
 	close(p.changed)
 	p.changed = make(chan struct{})
-}
-
-// newest is the index of the newest of n requests whose 16 bit sequence number
-// is seq, or -1.
-func newest(n, seq int) int {
-	i := (n-1)&^0xffff | seq
-	if i >= n {
-		i -= 0x10000
-	}
-	return i
+	return p.samples[i].host, nil
 }

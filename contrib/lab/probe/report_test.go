@@ -58,21 +58,3 @@ func TestLongest(t *testing.T) {
 		t.Errorf("%q, want %q", got, want)
 	}
 }
-
-// TestNewest: sequence numbers have 16 bits and start again.
-func TestNewest(t *testing.T) {
-	for _, tt := range []struct{ sent, seq, want int }{
-		{1, 0, 0},
-		{5, 4, 4},
-		{5, 5, -1}, // not sent yet
-		{0x10000, 0xffff, 0xffff},
-		{0x10001, 0, 0x10000},
-		{0x10001, 1, 1},
-		{0x2abcd, 0xfff0, 0x1fff0},
-	} {
-		got := newest(tt.sent, tt.seq)
-		if got != tt.want && (got >= 0 || tt.want >= 0) {
-			t.Errorf("reply %#x after %#x requests is to request %#x, want %#x", tt.seq, tt.sent, got, tt.want)
-		}
-	}
-}

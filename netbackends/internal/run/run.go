@@ -14,8 +14,9 @@ import (
 	"time"
 )
 
-// maxOutput bounds what is kept of each stream, in bytes.
-const maxOutput = 1 << 20
+// maxOutput bounds what is kept of each stream, in bytes: ifquery(8) has two
+// lines for each VIP, of which there can be 15,000.
+const maxOutput = 8 << 20
 
 // Result is what a command left behind.
 type Result struct {

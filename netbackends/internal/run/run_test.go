@@ -31,8 +31,8 @@ func TestCommand(t *testing.T) {
 }
 
 func TestTalkativeCommand(t *testing.T) {
-	r, err := run.Command(context.Background(), "head", "-c", "3000000", "/dev/zero")
-	if err != nil || len(r.Stdout) != 1<<20 {
+	r, err := run.Command(context.Background(), "head", "-c", "9000000", "/dev/zero")
+	if err != nil || len(r.Stdout) != 8<<20 {
 		t.Errorf("%d bytes, %v", len(r.Stdout), err)
 	}
 }

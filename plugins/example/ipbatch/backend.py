@@ -154,7 +154,8 @@ class Backend:
         return have, text, edited, following, add, remove
 
     def PlanVIPs(self, request, _context):
-        _, text, _, following, add, remove = self.compare(request.want)
+        with self.mutex:
+            _, text, _, following, add, remove = self.compare(request.want)
         steps, new = [], render(following)
         if text != new:
             verb = "add" if not text else "change" if new else "remove"

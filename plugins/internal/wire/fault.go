@@ -91,7 +91,7 @@ func ReadFault(err error) Fault {
 	case codes.DeadlineExceeded:
 		f.Text = context.DeadlineExceeded.Error()
 	case codes.ResourceExhausted: // by gRPC itself; no backend's error has this code
-		f.Text = fmt.Sprintf("a message is larger than the %d MiB that a plugin and core may send (%s)", MaxMessage>>20, s.Message())
+		f.Text = fmt.Sprintf("a message is larger than the %d MiB that a plugin and core may send: %s", MaxMessage>>20, s.Message())
 	}
 	for _, mc := range meaningCodes {
 		if mc.code == s.Code() {

@@ -788,6 +788,7 @@ type PeerState struct {
 	LastError     string                 `protobuf:"bytes,5,opt,name=last_error,json=lastError,proto3" json:"last_error,omitempty"` // why the last session ended or none comes up, for people
 	ErrorAt       *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=error_at,json=errorAt,proto3" json:"error_at,omitempty"`       // when that happened
 	Received      uint32                 `protobuf:"varint,7,opt,name=received,proto3" json:"received,omitempty"`                   // how many routes the peer sends us; all are dropped
+	Bfd           *BFDState              `protobuf:"bytes,8,opt,name=bfd,proto3" json:"bfd,omitempty"`                              // not set: there is no BFD session, or it is not known
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -871,6 +872,91 @@ func (x *PeerState) GetReceived() uint32 {
 	return 0
 }
 
+func (x *PeerState) GetBfd() *BFDState {
+	if x != nil {
+		return x.Bfd
+	}
+	return nil
+}
+
+// BFDState is one BFD session.
+type BFDState struct {
+	state      protoimpl.MessageState `protogen:"open.v1"`
+	State      string                 `protobuf:"bytes,1,opt,name=state,proto3" json:"state,omitempty"`                             // "admin-down", "down", "init" or "up" (RFC 5880 section 4.1)
+	Since      *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=since,proto3" json:"since,omitempty"`                             // when state was entered
+	DetectTime *durationpb.Duration   `protobuf:"bytes,3,opt,name=detect_time,json=detectTime,proto3" json:"detect_time,omitempty"` // how long the peer may be silent (RFC 5880 section 6.8.4)
+	// By how much this host was late for a timer, at most, within the last minutes.
+	Late          *durationpb.Duration `protobuf:"bytes,4,opt,name=late,proto3" json:"late,omitempty"`
+	Why           string               `protobuf:"bytes,5,opt,name=why,proto3" json:"why,omitempty"` // why it is not up, for people
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *BFDState) Reset() {
+	*x = BFDState{}
+	mi := &file_stentor_plugin_v1_bgp_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BFDState) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BFDState) ProtoMessage() {}
+
+func (x *BFDState) ProtoReflect() protoreflect.Message {
+	mi := &file_stentor_plugin_v1_bgp_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BFDState.ProtoReflect.Descriptor instead.
+func (*BFDState) Descriptor() ([]byte, []int) {
+	return file_stentor_plugin_v1_bgp_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *BFDState) GetState() string {
+	if x != nil {
+		return x.State
+	}
+	return ""
+}
+
+func (x *BFDState) GetSince() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Since
+	}
+	return nil
+}
+
+func (x *BFDState) GetDetectTime() *durationpb.Duration {
+	if x != nil {
+		return x.DetectTime
+	}
+	return nil
+}
+
+func (x *BFDState) GetLate() *durationpb.Duration {
+	if x != nil {
+		return x.Late
+	}
+	return nil
+}
+
+func (x *BFDState) GetWhy() string {
+	if x != nil {
+		return x.Why
+	}
+	return ""
+}
+
 var File_stentor_plugin_v1_bgp_proto protoreflect.FileDescriptor
 
 const file_stentor_plugin_v1_bgp_proto_rawDesc = "" +
@@ -927,7 +1013,7 @@ const file_stentor_plugin_v1_bgp_proto_rawDesc = "" +
 	"\x14ApplySpeakerResponse\"\x17\n" +
 	"\x15ObserveSpeakerRequest\"L\n" +
 	"\x16ObserveSpeakerResponse\x122\n" +
-	"\x05peers\x18\x01 \x03(\v2\x1c.stentor.plugin.v1.PeerStateR\x05peers\"\x98\x02\n" +
+	"\x05peers\x18\x01 \x03(\v2\x1c.stentor.plugin.v1.PeerStateR\x05peers\"\xc7\x02\n" +
 	"\tPeerState\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x125\n" +
 	"\x05state\x18\x02 \x01(\x0e2\x1f.stentor.plugin.v1.SessionStateR\x05state\x120\n" +
@@ -936,7 +1022,15 @@ const file_stentor_plugin_v1_bgp_proto_rawDesc = "" +
 	"\n" +
 	"last_error\x18\x05 \x01(\tR\tlastError\x125\n" +
 	"\berror_at\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\aerrorAt\x12\x1a\n" +
-	"\breceived\x18\a \x01(\rR\breceived*\xd6\x01\n" +
+	"\breceived\x18\a \x01(\rR\breceived\x12-\n" +
+	"\x03bfd\x18\b \x01(\v2\x1b.stentor.plugin.v1.BFDStateR\x03bfd\"\xcf\x01\n" +
+	"\bBFDState\x12\x14\n" +
+	"\x05state\x18\x01 \x01(\tR\x05state\x120\n" +
+	"\x05since\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x05since\x12:\n" +
+	"\vdetect_time\x18\x03 \x01(\v2\x19.google.protobuf.DurationR\n" +
+	"detectTime\x12-\n" +
+	"\x04late\x18\x04 \x01(\v2\x19.google.protobuf.DurationR\x04late\x12\x10\n" +
+	"\x03why\x18\x05 \x01(\tR\x03why*\xd6\x01\n" +
 	"\fSessionState\x12\x1d\n" +
 	"\x19SESSION_STATE_UNSPECIFIED\x10\x00\x12\x16\n" +
 	"\x12SESSION_STATE_IDLE\x10\x01\x12\x19\n" +
@@ -963,7 +1057,7 @@ func file_stentor_plugin_v1_bgp_proto_rawDescGZIP() []byte {
 }
 
 var file_stentor_plugin_v1_bgp_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_stentor_plugin_v1_bgp_proto_msgTypes = make([]protoimpl.MessageInfo, 12)
+var file_stentor_plugin_v1_bgp_proto_msgTypes = make([]protoimpl.MessageInfo, 13)
 var file_stentor_plugin_v1_bgp_proto_goTypes = []any{
 	(SessionState)(0),              // 0: stentor.plugin.v1.SessionState
 	(*Speaker)(nil),                // 1: stentor.plugin.v1.Speaker
@@ -978,39 +1072,44 @@ var file_stentor_plugin_v1_bgp_proto_goTypes = []any{
 	(*ObserveSpeakerRequest)(nil),  // 10: stentor.plugin.v1.ObserveSpeakerRequest
 	(*ObserveSpeakerResponse)(nil), // 11: stentor.plugin.v1.ObserveSpeakerResponse
 	(*PeerState)(nil),              // 12: stentor.plugin.v1.PeerState
-	(*durationpb.Duration)(nil),    // 13: google.protobuf.Duration
-	(*Plan)(nil),                   // 14: stentor.plugin.v1.Plan
-	(*timestamppb.Timestamp)(nil),  // 15: google.protobuf.Timestamp
+	(*BFDState)(nil),               // 13: stentor.plugin.v1.BFDState
+	(*durationpb.Duration)(nil),    // 14: google.protobuf.Duration
+	(*Plan)(nil),                   // 15: stentor.plugin.v1.Plan
+	(*timestamppb.Timestamp)(nil),  // 16: google.protobuf.Timestamp
 }
 var file_stentor_plugin_v1_bgp_proto_depIdxs = []int32{
 	2,  // 0: stentor.plugin.v1.Speaker.peers:type_name -> stentor.plugin.v1.Peer
 	4,  // 1: stentor.plugin.v1.Speaker.announcements:type_name -> stentor.plugin.v1.Announcement
-	13, // 2: stentor.plugin.v1.Peer.hold_time:type_name -> google.protobuf.Duration
-	13, // 3: stentor.plugin.v1.Peer.keepalive:type_name -> google.protobuf.Duration
-	13, // 4: stentor.plugin.v1.Peer.connect_retry:type_name -> google.protobuf.Duration
+	14, // 2: stentor.plugin.v1.Peer.hold_time:type_name -> google.protobuf.Duration
+	14, // 3: stentor.plugin.v1.Peer.keepalive:type_name -> google.protobuf.Duration
+	14, // 4: stentor.plugin.v1.Peer.connect_retry:type_name -> google.protobuf.Duration
 	3,  // 5: stentor.plugin.v1.Peer.bfd:type_name -> stentor.plugin.v1.BFD
-	13, // 6: stentor.plugin.v1.Peer.graceful_restart:type_name -> google.protobuf.Duration
-	13, // 7: stentor.plugin.v1.BFD.tx:type_name -> google.protobuf.Duration
-	13, // 8: stentor.plugin.v1.BFD.rx:type_name -> google.protobuf.Duration
+	14, // 6: stentor.plugin.v1.Peer.graceful_restart:type_name -> google.protobuf.Duration
+	14, // 7: stentor.plugin.v1.BFD.tx:type_name -> google.protobuf.Duration
+	14, // 8: stentor.plugin.v1.BFD.rx:type_name -> google.protobuf.Duration
 	5,  // 9: stentor.plugin.v1.Announcement.large_communities:type_name -> stentor.plugin.v1.LargeCommunity
 	1,  // 10: stentor.plugin.v1.PlanSpeakerRequest.want:type_name -> stentor.plugin.v1.Speaker
-	14, // 11: stentor.plugin.v1.PlanSpeakerResponse.plan:type_name -> stentor.plugin.v1.Plan
+	15, // 11: stentor.plugin.v1.PlanSpeakerResponse.plan:type_name -> stentor.plugin.v1.Plan
 	1,  // 12: stentor.plugin.v1.ApplySpeakerRequest.want:type_name -> stentor.plugin.v1.Speaker
 	12, // 13: stentor.plugin.v1.ObserveSpeakerResponse.peers:type_name -> stentor.plugin.v1.PeerState
 	0,  // 14: stentor.plugin.v1.PeerState.state:type_name -> stentor.plugin.v1.SessionState
-	15, // 15: stentor.plugin.v1.PeerState.since:type_name -> google.protobuf.Timestamp
-	15, // 16: stentor.plugin.v1.PeerState.error_at:type_name -> google.protobuf.Timestamp
-	6,  // 17: stentor.plugin.v1.BGPBackendService.PlanSpeaker:input_type -> stentor.plugin.v1.PlanSpeakerRequest
-	8,  // 18: stentor.plugin.v1.BGPBackendService.ApplySpeaker:input_type -> stentor.plugin.v1.ApplySpeakerRequest
-	10, // 19: stentor.plugin.v1.BGPBackendService.ObserveSpeaker:input_type -> stentor.plugin.v1.ObserveSpeakerRequest
-	7,  // 20: stentor.plugin.v1.BGPBackendService.PlanSpeaker:output_type -> stentor.plugin.v1.PlanSpeakerResponse
-	9,  // 21: stentor.plugin.v1.BGPBackendService.ApplySpeaker:output_type -> stentor.plugin.v1.ApplySpeakerResponse
-	11, // 22: stentor.plugin.v1.BGPBackendService.ObserveSpeaker:output_type -> stentor.plugin.v1.ObserveSpeakerResponse
-	20, // [20:23] is the sub-list for method output_type
-	17, // [17:20] is the sub-list for method input_type
-	17, // [17:17] is the sub-list for extension type_name
-	17, // [17:17] is the sub-list for extension extendee
-	0,  // [0:17] is the sub-list for field type_name
+	16, // 15: stentor.plugin.v1.PeerState.since:type_name -> google.protobuf.Timestamp
+	16, // 16: stentor.plugin.v1.PeerState.error_at:type_name -> google.protobuf.Timestamp
+	13, // 17: stentor.plugin.v1.PeerState.bfd:type_name -> stentor.plugin.v1.BFDState
+	16, // 18: stentor.plugin.v1.BFDState.since:type_name -> google.protobuf.Timestamp
+	14, // 19: stentor.plugin.v1.BFDState.detect_time:type_name -> google.protobuf.Duration
+	14, // 20: stentor.plugin.v1.BFDState.late:type_name -> google.protobuf.Duration
+	6,  // 21: stentor.plugin.v1.BGPBackendService.PlanSpeaker:input_type -> stentor.plugin.v1.PlanSpeakerRequest
+	8,  // 22: stentor.plugin.v1.BGPBackendService.ApplySpeaker:input_type -> stentor.plugin.v1.ApplySpeakerRequest
+	10, // 23: stentor.plugin.v1.BGPBackendService.ObserveSpeaker:input_type -> stentor.plugin.v1.ObserveSpeakerRequest
+	7,  // 24: stentor.plugin.v1.BGPBackendService.PlanSpeaker:output_type -> stentor.plugin.v1.PlanSpeakerResponse
+	9,  // 25: stentor.plugin.v1.BGPBackendService.ApplySpeaker:output_type -> stentor.plugin.v1.ApplySpeakerResponse
+	11, // 26: stentor.plugin.v1.BGPBackendService.ObserveSpeaker:output_type -> stentor.plugin.v1.ObserveSpeakerResponse
+	24, // [24:27] is the sub-list for method output_type
+	21, // [21:24] is the sub-list for method input_type
+	21, // [21:21] is the sub-list for extension type_name
+	21, // [21:21] is the sub-list for extension extendee
+	0,  // [0:21] is the sub-list for field type_name
 }
 
 func init() { file_stentor_plugin_v1_bgp_proto_init() }
@@ -1026,7 +1125,7 @@ func file_stentor_plugin_v1_bgp_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_stentor_plugin_v1_bgp_proto_rawDesc), len(file_stentor_plugin_v1_bgp_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   12,
+			NumMessages:   13,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

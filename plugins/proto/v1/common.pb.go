@@ -281,7 +281,7 @@ type ConfigureRequest struct {
 	state    protoimpl.MessageState `protogen:"open.v1"`
 	Settings *Table                 `protobuf:"bytes,1,opt,name=settings,proto3" json:"settings,omitempty"` // the backend's own table, [backend.NAME]
 	// Folder that is the backend's alone and survives restarts, an absolute path.
-	// It exists, with mode 0700.
+	// It exists, with mode 0700, and belongs to the user that the plugin runs as.
 	StateDir string `protobuf:"bytes,2,opt,name=state_dir,json=stateDir,proto3" json:"state_dir,omitempty"`
 	// Root folder of another system than the running one, for image builds: files
 	// below it are written, nothing live is looked at. Empty: this host.

@@ -61,8 +61,13 @@ const (
 //
 // BackendService is the part of the contract that both kinds of backends share.
 // Core calls Info first, then Configure once, then any other call in any order,
-// then Close. It never has two of Plan, Apply and Observe under way at a time.
-// Watch runs beside them. Every call returns soon after it is cancelled.
+// then Close. Every call returns soon after it is cancelled.
+//
+// Core has one of Plan, Apply and Observe under way at a time. A plugin must
+// see to it too, as with a lock around the three: a call that is cancelled has
+// ended for core at once, and is still at work in the plugin when core makes the
+// next one. The Go SDK has that lock. Info, Detect, Watch and InspectVIPs run
+// beside the three, and beside each other.
 type BackendServiceClient interface {
 	// Info tells name, version and capabilities. It does no I/O, and may be
 	// called before Configure.
@@ -152,8 +157,13 @@ func (c *backendServiceClient) Close(ctx context.Context, in *CloseRequest, opts
 //
 // BackendService is the part of the contract that both kinds of backends share.
 // Core calls Info first, then Configure once, then any other call in any order,
-// then Close. It never has two of Plan, Apply and Observe under way at a time.
-// Watch runs beside them. Every call returns soon after it is cancelled.
+// then Close. Every call returns soon after it is cancelled.
+//
+// Core has one of Plan, Apply and Observe under way at a time. A plugin must
+// see to it too, as with a lock around the three: a call that is cancelled has
+// ended for core at once, and is still at work in the plugin when core makes the
+// next one. The Go SDK has that lock. Info, Detect, Watch and InspectVIPs run
+// beside the three, and beside each other.
 type BackendServiceServer interface {
 	// Info tells name, version and capabilities. It does no I/O, and may be
 	// called before Configure.

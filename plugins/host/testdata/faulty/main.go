@@ -27,6 +27,11 @@ func main() {
 	case "exits":
 		fmt.Fprintln(os.Stderr, "libexample.so.1: cannot open shared object file")
 		os.Exit(3)
+	case "late":
+		if _, err := os.Stat(os.Args[0] + ".ready"); err != nil {
+			fmt.Fprintln(os.Stderr, "the licence server is down")
+			os.Exit(3)
+		}
 	case "garbage":
 		fmt.Println("welcome to the plugin")
 	case "hangstart":
@@ -84,9 +89,17 @@ func (b *backend) Info() plugins.Info {
 }
 
 func (b *backend) Configure(_ context.Context, c plugins.Config) error {
+	if fault == "lateconfig" {
+		if _, err := os.Stat(os.Args[0] + ".ready"); err != nil {
+			os.Exit(4)
+		}
+	}
 	b.config = c
 	b.log.Warn("configured", "state_dir", c.StateDir, slog.Group("of", "settings", len(c.Settings)))
 	b.log.Debug("a detail")
+	if c.Settings["keep"] != nil {
+		return os.WriteFile(filepath.Join(c.StateDir, "kept"), []byte("something"), 0o600)
+	}
 	if c.Settings["wrong"] != nil {
 		return &plugins.ConfigError{Key: "wrong", Msg: "is wrong", Hint: "leave it out"}
 	}
