@@ -36,8 +36,9 @@
 // Stentor's log, and the last lines stand in the error that people see when the
 // process dies.
 //
-// When it dies it is started and configured again, and Apply is called: what
-// it had set up outside of itself may still be there. It ends with the daemon.
+// When it dies, or does not come up, it is started and configured again, and Apply
+// is called: what it had set up outside of itself may still be there. It ends with
+// the daemon.
 // A panic in a call is that call's error. A call that has not returned ten
 // seconds after its context ended takes the process with it. A message is 16 MiB
 // at most.

@@ -33,6 +33,7 @@ const (
 	CapTTLSecurity      Cap = "ttl-security"      // Peer.TTLSecurity (RFC 5082)
 	CapMultihop         Cap = "multihop"          // Peer.TTL above 1
 	CapBFD              Cap = "bfd"               // Peer.BFD (RFC 5880)
+	CapBFDAuth          Cap = "bfd-auth"          // BFD.Password
 	CapGracefulRestart  Cap = "graceful-restart"  // Peer.GracefulRestart (RFC 4724)
 	CapLocalAddr        Cap = "local-address"     // Peer.LocalAddr
 	CapLargeCommunities Cap = "large-communities" // Announcement.LargeCommunities (RFC 8092)
@@ -182,6 +183,12 @@ type BFD struct {
 	TX         time.Duration // Desired Min TX Interval
 	RX         time.Duration // Required Min RX Interval
 	Multiplier int           // Detect Mult
+	// Password signs the packets with keyed SHA1 (RFC 5880 §6.7.4), at most 20
+	// bytes; empty: they are not signed. Never logged.
+	Password string
+	KeyID    int // 0 to 255
+	// Meticulous: each sequence number is good for one packet only.
+	Meticulous bool
 }
 
 // Speaker is everything that a BGP backend shall hold. The zero Speaker holds nothing.

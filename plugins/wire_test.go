@@ -112,12 +112,17 @@ func TestCrossing(t *testing.T) {
 	crosses(t, speakers(), speakerToWire, speakerFromWire)
 	crosses(t, rapid.Custom(func(t *rapid.T) SpeakerState {
 		return SpeakerState{Peers: rapid.SliceOfN(rapid.Custom(func(t *rapid.T) PeerState {
+			var bfd *BFDState
+			if rapid.Bool().Draw(t, "BFD") {
+				bfd = &BFDState{State: rapid.String().Draw(t, "BFD state"), Since: times.Draw(t, "BFD since"), DetectTime: durations.Draw(t, "detect time"),
+					Late: durations.Draw(t, "late"), Why: rapid.String().Draw(t, "why")}
+			}
 			return PeerState{
 				Name:      rapid.String().Draw(t, "name"),
 				State:     rapid.SampledFrom([]SessionState{StateIdle, StateConnect, StateActive, StateOpenSent, StateOpenConfirm, StateEstablished}).Draw(t, "state"),
 				Since:     times.Draw(t, "since"),
 				Announced: rapid.SliceOfN(prefixes, 0, 4).Draw(t, "announced"), LastError: rapid.String().Draw(t, "error"),
-				ErrorAt: times.Draw(t, "at"), Received: counts.Draw(t, "received"),
+				ErrorAt: times.Draw(t, "at"), Received: counts.Draw(t, "received"), BFD: bfd,
 			}
 		}), 0, 3).Draw(t, "peers")}
 	}), speakerStateToWire, speakerStateFromWire)
@@ -153,7 +158,8 @@ func speakers() *rapid.Generator[Speaker] {
 			Password: string(rapid.SliceOf(rapid.Byte()).Draw(t, "password")), // any bytes, not text
 		}
 		if rapid.Bool().Draw(t, "bfd") {
-			p.BFD = &BFD{TX: durations.Draw(t, "tx"), RX: durations.Draw(t, "rx"), Multiplier: counts.Draw(t, "mult")}
+			p.BFD = &BFD{TX: durations.Draw(t, "tx"), RX: durations.Draw(t, "rx"), Multiplier: counts.Draw(t, "mult"),
+				Password: rapid.String().Draw(t, "BFD password"), KeyID: counts.Draw(t, "key ID"), Meticulous: rapid.Bool().Draw(t, "meticulous")}
 		}
 		return p
 	})

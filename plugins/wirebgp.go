@@ -42,7 +42,10 @@ func peerToWire(p Peer) *pb.Peer {
 		GracefulRestart: wire.Duration(p.GracefulRestart),
 	}
 	if p.BFD != nil {
-		out.Bfd = &pb.BFD{Tx: wire.Duration(p.BFD.TX), Rx: wire.Duration(p.BFD.RX), Multiplier: wire.Uint32(p.BFD.Multiplier)}
+		out.Bfd = &pb.BFD{
+			Tx: wire.Duration(p.BFD.TX), Rx: wire.Duration(p.BFD.RX), Multiplier: wire.Uint32(p.BFD.Multiplier),
+			Password: []byte(p.BFD.Password), KeyId: wire.Uint32(p.BFD.KeyID), Meticulous: p.BFD.Meticulous,
+		}
 	}
 	return out
 }
@@ -57,7 +60,10 @@ func peerFromWire(r *wire.Reader, p *pb.Peer) Peer {
 		GracefulRestart: r.Duration("graceful_restart"+of, p.GetGracefulRestart()),
 	}
 	if b := p.GetBfd(); b != nil {
-		out.BFD = &BFD{TX: r.Duration("BFD tx"+of, b.GetTx()), RX: r.Duration("BFD rx"+of, b.GetRx()), Multiplier: int(b.GetMultiplier())}
+		out.BFD = &BFD{
+			TX: r.Duration("BFD tx"+of, b.GetTx()), RX: r.Duration("BFD rx"+of, b.GetRx()), Multiplier: int(b.GetMultiplier()),
+			Password: string(b.GetPassword()), KeyID: int(b.GetKeyId()), Meticulous: b.GetMeticulous(),
+		}
 	}
 	return out
 }

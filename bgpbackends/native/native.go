@@ -60,7 +60,7 @@ func (b *Backend) Info() plugins.Info {
 	return plugins.Info{
 		Name: "native", Version: version, API: plugins.APIVersion, Kind: plugins.KindBGP,
 		Caps: []plugins.Cap{
-			plugins.CapMD5, plugins.CapTTLSecurity, plugins.CapMultihop, plugins.CapBFD, plugins.CapGracefulRestart, plugins.CapLocalAddr,
+			plugins.CapMD5, plugins.CapTTLSecurity, plugins.CapMultihop, plugins.CapBFD, plugins.CapBFDAuth, plugins.CapGracefulRestart, plugins.CapLocalAddr,
 			plugins.CapLargeCommunities, plugins.CapMED, plugins.CapLocalPref, plugins.CapPrepend, plugins.CapNextHop, plugins.CapPerPeer,
 			plugins.CapUnprivileged,
 		},

@@ -2,6 +2,7 @@ package hosts_test
 
 import (
 	"os"
+	"strings"
 	"testing"
 
 	"github.com/stentor-net/stentor/contrib/hosts"
@@ -75,8 +76,9 @@ func TestFromLelastic(t *testing.T) {
 		p.do(lab.HostA, "systemctl disable --now lelastic && systemctl start stentor")
 		p.announces(lab.HostA, primary)
 	})
-	if got := p.backend(lab.HostA); got != "ifupdown" {
-		t.Errorf("the network backend is %q", got)
+	// The guide's /64 on lo is a problem that status names, so it exits with 4.
+	if out := p.do(lab.HostA, "stentor status || [ $? = 4 ]"); !strings.Contains(out, "addresses by ifupdown") || strings.Count(out, "adopted: ") != 2 {
+		t.Errorf("status does not say that both are adopted by ifupdown:\n%s", out)
 	}
 	p.lossless("back to lelastic", lab.HostA, func() {
 		p.do(lab.HostA, "systemctl stop stentor && systemctl enable --now lelastic")

@@ -134,6 +134,42 @@ func (b *builder) bfd(p *plugins.Peer, all, own *table) {
 		t = all
 	}
 	b.need(b.bgp, plugins.CapBFD, t.whole(), "do BFD")
+	b.bfdPassword(p.BFD, all, own)
+}
+
+// The ways to sign BFD packets (RFC 5880 §6.7.4).
+const (
+	bfdKeyed      = "keyed-sha1"
+	bfdMeticulous = "meticulous-keyed-sha1"
+)
+
+// maxBFDPassword is the longest SHA1 key (RFC 5880 §6.7.4).
+const maxBFDPassword = 20
+
+func (b *builder) bfdPassword(p *plugins.BFD, all, own *table) {
+	path, at := pick[string]("password_file", own, all)
+	auth, authAt := pick[string]("auth", own, all)
+	id, idAt := pick[int]("key_id", own, all)
+	if at == nil {
+		for _, v := range []*value{authAt, idAt} {
+			if v != nil {
+				b.fail(v.name(), "write password_file beside it, or leave it out", "%s without a password_file signs nothing", v.key)
+			}
+		}
+		return
+	}
+	b.need(b.bgp, plugins.CapBFDAuth, at.name(), "sign BFD packets")
+	p.KeyID, p.Meticulous = 1, auth == bfdMeticulous
+	if idAt != nil {
+		p.KeyID = id
+	}
+	if b.opts.Offline {
+		return
+	}
+	var m *mistake
+	if p.Password, m = readSecret(path, "BFD password", maxBFDPassword); m != nil {
+		b.fail(at.whole(), m.hint, "%s: %s", path, m.msg)
+	}
 }
 
 // localAddress of [bgp] is for the peers of its own family; the others leave

@@ -101,9 +101,12 @@ func session() map[string]reader {
 // bfd are the timers of [bgp.bfd] and [bgp.peer.NAME.bfd].
 func bfd() *spec {
 	return &spec{keys: map[string]reader{
-		"tx":         duration{lo: 10 * time.Millisecond, hi: time.Minute}.read,
-		"rx":         duration{lo: 10 * time.Millisecond, hi: time.Minute}.read,
-		"multiplier": integer(1, 255),
+		"tx":            duration{lo: 10 * time.Millisecond, hi: time.Minute}.read,
+		"rx":            duration{lo: 10 * time.Millisecond, hi: time.Minute}.read,
+		"multiplier":    integer(1, 255),
+		"auth":          oneOf(bfdKeyed, bfdMeticulous),
+		"password_file": text("/etc/stentor/bfd.key", absolute),
+		"key_id":        integer(0, 255),
 	}}
 }
 

@@ -161,7 +161,7 @@ func merge(r *report, dst, src *value, path []string) {
 func named(path []string) bool {
 	switch len(path) {
 	case 2:
-		return path[0] == "vip" || path[0] == "check" || path[0] == "backend"
+		return path[0] == "vip" || path[0] == "check" || path[0] == "hook" || path[0] == "backend"
 	case 3:
 		return path[0] == "bgp" && (path[1] == "peer" || path[1] == "role")
 	}

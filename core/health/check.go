@@ -78,7 +78,11 @@ func (c *check) record(r result, now time.Time, log *slog.Logger) (edge bool) {
 	c.recent = append(c.recent, r.outcome)
 	if c.tally.state != state {
 		c.since = now
-		log.Info("check is "+string(c.tally.state), "check", c.Name, "kind", c.Probe.Kind(), "target", c.target, "output", c.output)
+		level := slog.LevelInfo
+		if c.tally.state != Up {
+			level = slog.LevelWarn
+		}
+		log.Log(context.Background(), level, "check is "+string(c.tally.state), "check", c.Name, "kind", c.Probe.Kind(), "target", c.target, "output", c.output)
 	}
 	return c.tally.state != state || c.weight() != weight
 }

@@ -52,10 +52,14 @@ type pace struct {
 // firstWithin bounds the wait for the first result of a check that runs seldom.
 const firstWithin = time.Second
 
+// together is how close the runs of two checks are that begin as one: with
+// thousands of checks, to wake for each costs more than some of them do.
+const together = 5 * time.Millisecond
+
 // newPace spreads checks over their period: share, from 0 to below 1, says where
 // in it this one is. first is when it runs first.
 func newPace(now time.Time, every, fast time.Duration, share float64) (p pace, first time.Time) {
-	part := func(d time.Duration) time.Time { return now.Add(time.Duration(share * float64(d))) }
+	part := func(d time.Duration) time.Time { return now.Add(time.Duration(share * float64(d)).Truncate(together)) }
 	return pace{slot: part(every), every: every, fast: fast}, part(min(every, firstWithin))
 }
 

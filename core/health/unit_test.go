@@ -2,6 +2,7 @@ package health
 
 import (
 	"context"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -43,7 +44,13 @@ func startBus(t *testing.T, dir string) (stop func()) {
 		_ = cmd.Wait()
 	})
 	t.Cleanup(stop)
-	until(t, "the bus is up", func() bool { _, err := os.Stat(filepath.Join(dir, "bus")); return err == nil })
+	until(t, "the bus is up", func() bool { // its socket is there before it listens
+		conn, err := net.Dial("unix", filepath.Join(dir, "bus"))
+		if err == nil {
+			conn.Close()
+		}
+		return err == nil
+	})
 	return stop
 }
 

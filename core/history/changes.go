@@ -22,11 +22,11 @@ func Changes(old, cur *status.Status, now time.Time) []Event {
 	}
 	// Causes first.
 	c.config(old, cur)
-	merge(backends(old), backends(cur), backendName, c.backend)
-	merge(old.Peers, cur.Peers, func(p *status.Peer) string { return p.Name }, c.peer)
-	merge(old.Checks, cur.Checks, func(k *status.Check) string { return k.Name }, c.check)
+	status.Merge(backends(old), backends(cur), backendName, c.backend)
+	status.Merge(old.Peers, cur.Peers, func(p *status.Peer) string { return p.Name }, c.peer)
+	status.Merge(old.Checks, cur.Checks, func(k *status.Check) string { return k.Name }, c.check)
 	c.verdicts(cur.Checks)
-	merge(old.VIPs, cur.VIPs, func(v *status.VIP) string { return v.Name }, c.vip)
+	status.Merge(old.VIPs, cur.VIPs, func(v *status.VIP) string { return v.Name }, c.vip)
 	c.problems(old.Problems, cur.Problems)
 	if cur.Stopped && !old.Stopped {
 		c.add(Event{Object: "daemon", From: "started", To: "stopped", Why: leftBehind(cur)})
@@ -49,41 +49,6 @@ func (c *changes) add(e Event) {
 		e.At = c.now
 	}
 	c.events = append(c.events, e)
-}
-
-// merge visits each name once, with what it was and what it is; nil where it
-// was not or is not there.
-func merge[T any](old, cur []T, name func(*T) string, visit func(old, cur *T)) {
-	old, cur = byName(old, name), byName(cur, name)
-	for len(old) > 0 || len(cur) > 0 {
-		order := 0
-		switch {
-		case len(cur) == 0:
-			order = -1
-		case len(old) == 0:
-			order = 1
-		default:
-			order = strings.Compare(name(&old[0]), name(&cur[0]))
-		}
-		var o, c *T
-		if order <= 0 {
-			o, old = &old[0], old[1:]
-		}
-		if order >= 0 {
-			c, cur = &cur[0], cur[1:]
-		}
-		visit(o, c)
-	}
-}
-
-// byName gives all in order, which most lists of a snapshot are in already.
-func byName[T any](all []T, name func(*T) string) []T {
-	for i := 1; i < len(all); i++ {
-		if name(&all[i]) < name(&all[i-1]) {
-			return slices.SortedStableFunc(slices.Values(all), func(a, b T) int { return strings.Compare(name(&a), name(&b)) })
-		}
-	}
-	return all
 }
 
 func (c *changes) config(old, cur *status.Status) {

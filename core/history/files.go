@@ -71,6 +71,19 @@ func (f *files) write(lines []byte, first uint64, maxSize int64) error {
 	return nil
 }
 
+// there reports whether what is written goes to a file that others can find.
+func (f *files) there() bool {
+	if f.last == nil {
+		return true
+	}
+	ours, err := f.last.Stat()
+	if err != nil {
+		return false
+	}
+	theirs, err := os.Stat(f.last.Name())
+	return err == nil && os.SameFile(ours, theirs)
+}
+
 // rotate begins a file. The oldest go first: they may hold the space that it needs.
 func (f *files) rotate(first segment) error {
 	for len(f.all) >= segments {

@@ -68,7 +68,6 @@ func (h *hook) stats() Stat {
 func (h *hook) deliver(events []history.Event, s *status.Status) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	before := h.stat.Dropped
 	if h.config.Style == config.StyleKeepalived {
 		for _, c := range h.vrrp(events, s) {
 			h.push(c)
@@ -80,9 +79,6 @@ func (h *hook) deliver(events []history.Event, s *status.Status) {
 			}
 		}
 	}
-	if n := h.stat.Dropped - before; n > 0 {
-		h.runner.Log.Warn("a hook is too slow, its oldest events are dropped", "hook", h.config.Name, "dropped", n, "queue", len(h.queue))
-	}
 	if len(h.queue) > 0 {
 		h.wake()
 	}
@@ -92,7 +88,7 @@ func (h *hook) deliver(events []history.Event, s *status.Status) {
 // things are.
 func (h *hook) push(c call) {
 	if len(h.queue) >= maxQueue {
-		h.queue = slices.Delete(h.queue, 0, 1)
+		h.queue = h.queue[1:]
 		h.stat.Dropped++
 	}
 	h.queue = append(h.queue, c)
@@ -103,8 +99,10 @@ func wanted(on []string, e history.Event) bool {
 	return slices.Contains(on, e.Kind()) || e.Entered() && slices.Contains(on, e.Kind()+"."+e.State())
 }
 
-// work tells one event after another.
+// work tells one event after another. It does the logging too: who delivers
+// must not wait for a log.
 func (h *hook) work() {
+	dropped := uint64(0)
 	for {
 		c, cfg, ok := h.next()
 		if !ok {
@@ -118,12 +116,17 @@ func (h *hook) work() {
 		} else {
 			h.stat.Delivered++
 		}
+		lost := h.stat.Dropped - dropped
+		dropped = h.stat.Dropped
 		h.mu.Unlock()
 		log := h.runner.Log.With("hook", cfg.Name, "object", c.event.Object, "to", c.event.To, "took", time.Since(began))
 		if err != nil {
 			log.Warn("hook failed", "error", err)
 		} else {
 			log.Debug("hook told")
+		}
+		if lost > 0 {
+			log.Warn("hook is too slow, its oldest events were dropped", "dropped", lost)
 		}
 	}
 }

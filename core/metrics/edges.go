@@ -7,7 +7,9 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/stentor-net/stentor/core/health"
 	"github.com/stentor-net/stentor/core/status"
+	"github.com/stentor-net/stentor/plugins"
 )
 
 // edges are what only the step from one snapshot to the next tells: how often
@@ -60,37 +62,30 @@ func (e *edges) published(old, cur *status.Status, now time.Time) {
 		e.converged.Observe(now.Sub(e.asked).Seconds())
 		e.asked = time.Time{}
 	}
-	e.peers(old, cur)
-	was := make(map[string]*status.VIP, len(old.VIPs))
-	for i := range old.VIPs {
-		was[old.VIPs[i].Name] = &old.VIPs[i]
-	}
-	for i := range cur.VIPs {
-		v := &cur.VIPs[i]
-		e.vip(was[v.Name], v, cur, now)
-		delete(was, v.Name)
-	}
-	for name := range was {
-		e.vips.DeleteLabelValues(name)
-		delete(e.failing, name)
-	}
+	status.Merge(old.Peers, cur.Peers, func(p *status.Peer) string { return p.Name }, e.peer)
+	status.Merge(old.VIPs, cur.VIPs, func(v *status.VIP) string { return v.Name }, func(old, v *status.VIP) { e.vip(old, v, cur, now) })
 }
 
 func (e *edges) vip(old, cur *status.VIP, s *status.Status, now time.Time) {
-	changes := e.vips.WithLabelValues(cur.Name) // there with 0 from the start, so that the first change is an increase
-	if old == nil {
+	switch {
+	case cur == nil:
+		e.vips.DeleteLabelValues(old.Name)
+		delete(e.failing, old.Name)
+		return
+	case old == nil:
+		e.vips.WithLabelValues(cur.Name) // 0 from the start, so that the first change is an increase
 		return
 	}
 	if old.State != cur.State || old.Demoted != cur.Demoted {
-		changes.Inc()
+		e.vips.WithLabelValues(cur.Name).Inc()
 	}
-	if old.Health != "down" && cur.Health == "down" && len(old.AnnouncedTo) > 0 {
+	if old.Health != down && cur.Health == down && len(old.AnnouncedTo) > 0 {
 		e.failing[cur.Name] = decided(cur, s, now)
 	}
 	since, ok := e.failing[cur.Name]
 	switch {
 	case !ok:
-	case cur.Health != "down" || cur.Demoted: // it is not going to be withdrawn
+	case cur.Health != down || cur.Demoted: // it is not going to be withdrawn
 		delete(e.failing, cur.Name)
 	case len(cur.AnnouncedTo) == 0:
 		e.withdrawn.Observe(max(now.Sub(since), 0).Seconds())
@@ -114,22 +109,18 @@ func decided(v *status.VIP, s *status.Status, now time.Time) time.Time {
 	return last
 }
 
-func (e *edges) peers(old, cur *status.Status) {
-	was := make(map[string]*status.Peer, len(old.Peers))
-	for i := range old.Peers {
-		was[old.Peers[i].Name] = &old.Peers[i]
-	}
-	for i := range cur.Peers {
-		p := &cur.Peers[i]
-		losses := e.sessions.WithLabelValues(p.Name)
-		if o := was[p.Name]; o != nil && o.State == established && (p.State != established || !p.Since.Equal(o.Since)) {
-			losses.Inc()
-		}
-		delete(was, p.Name)
-	}
-	for name := range was {
-		e.sessions.DeleteLabelValues(name)
+func (e *edges) peer(old, cur *status.Peer) {
+	switch {
+	case cur == nil:
+		e.sessions.DeleteLabelValues(old.Name)
+	case old == nil:
+		e.sessions.WithLabelValues(cur.Name)
+	case old.State == established && (cur.State != established || !cur.Since.Equal(old.Since)): // lost, or lost and back
+		e.sessions.WithLabelValues(cur.Name).Inc()
 	}
 }
 
-const established = "established" // RFC 4271 §8.2.2
+const (
+	established = string(plugins.StateEstablished)
+	down        = string(health.Down)
+)

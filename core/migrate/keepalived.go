@@ -3,6 +3,7 @@ package migrate
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -154,74 +155,100 @@ func (k *keepalived) top(n node) {
 	}
 }
 
+// vrrp is what a vrrp_instance says.
+type vrrp struct {
+	name     string
+	state    string
+	priority float64
+	keeps    bool    // nopreempt
+	delay    float64 // of preemption, in seconds
+	addrs    []netip.Addr
+	checks   []string
+	links    []string
+}
+
+// vrrpOnly are statements about VRRP itself, which has no part in BGP.
+var vrrpOnly = []string{
+	"interface", "virtual_router_id", "advert_int", "authentication", "unicast_peer", "unicast_src_ip", "mcast_src_ip", "use_vmac",
+	"dont_track_primary", "garp_master_delay", "garp_master_refresh", "version", "accept", "no_accept",
+}
+
 // instance turns the addresses of a vrrp_instance into VIPs.
 func (k *keepalived) instance(n node) {
-	var vips []netip.Addr
-	var checks []string
-	var notes []string
-	state, priority, watched := "", 100.0, []string{}
+	v := vrrp{name: n.word(1), priority: 100}
 	for _, s := range n.body {
 		switch s.word(0) {
 		case "state":
-			state = s.word(1)
+			v.state = s.word(1)
 		case "priority":
-			priority = number(s.word(1), priority)
+			v.priority = number(s.word(1), v.priority)
+		case "nopreempt":
+			v.keeps = true
+		case "preempt_delay":
+			v.delay = within(number(s.word(1), 0), 0, 3600)
 		case "virtual_ipaddress", "virtual_ipaddress_excluded":
 			for _, a := range s.body {
 				if addr := k.address(a); addr.IsValid() {
-					vips = append(vips, addr)
+					v.addrs = append(v.addrs, addr)
 				}
 			}
 		case "track_script":
 			for _, c := range s.body {
 				if check, ok := k.checks[c.word(0)]; ok {
-					checks = append(checks, check)
+					v.checks = append(v.checks, check)
 				} else {
 					k.leave(c.line, "track_script "+c.word(0), "there is no such vrrp_script in this file that names a program")
 				}
 			}
 		case "track_interface":
 			for _, l := range s.body {
-				watched = append(watched, l.word(0))
+				v.links = append(v.links, l.word(0))
 			}
-		case "nopreempt":
-			notes = append(notes, "nopreempt: traffic that went over to another host stays there if both say the same role.")
-		case "interface", "virtual_router_id", "advert_int", "dont_track_primary", "garp_master_delay", "preempt_delay":
-		case "authentication", "unicast_peer", "unicast_src_ip", "mcast_src_ip", "use_vmac":
 		default:
-			if !strings.HasPrefix(s.word(0), "notify") && !strings.HasPrefix(s.word(0), "garp_") {
+			if !strings.HasPrefix(s.word(0), "notify") && !slices.Contains(vrrpOnly, s.word(0)) {
 				k.leave(s.line, hidden(s.words), "it has no counterpart")
 			}
 		}
 	}
-	role := "secondary"
-	if strings.EqualFold(state, "MASTER") || state == "" && priority > 100 {
-		role = "primary"
-	}
-	if len(vips) == 0 {
+	if len(v.addrs) == 0 {
 		k.leave(n.line, n.String(), "it has no virtual_ipaddress")
 	}
-	for _, a := range vips {
-		about := append([]string{fmt.Sprintf("vrrp_instance %s, state %s, priority %v", n.word(1), state, priority)}, notes...)
-		k.vip(n, a, about, role, checks, watched, len(vips) == 1)
+	for _, a := range v.addrs {
+		k.vip(v, netip.PrefixFrom(a, a.BitLen()))
 	}
 	k.notify(n)
 }
 
-func (k *keepalived) vip(n node, a netip.Addr, about []string, role string, checks, watched []string, alone bool) {
-	prefix := netip.PrefixFrom(a, a.BitLen())
-	name := ""
-	if alone {
-		name = k.names.Name(n.word(1), "vip")
-	} else {
-		name = k.names.VIP(prefix)
+// role: one that starts as MASTER is the primary; else the priority tells.
+func (v vrrp) role() string {
+	if strings.EqualFold(v.state, "MASTER") || v.state == "" && v.priority > 100 {
+		return "primary"
 	}
-	t := k.doc.Add("vip."+name, about...).Set("address", prefix.String()).Set("role", role)
-	if len(checks) > 0 {
-		t.Set("checks", checks)
+	return "secondary"
+}
+
+func (k *keepalived) vip(v vrrp, prefix netip.Prefix) {
+	name := k.names.VIP(prefix)
+	if len(v.addrs) == 1 {
+		name = k.names.Name(v.name, "vip")
+	}
+	t := k.doc.Add("vip."+name, fmt.Sprintf("vrrp_instance %s, state %s, priority %v", v.name, v.state, v.priority))
+	t.Set("address", prefix.String()).Set("role", v.role())
+	if len(v.checks) > 0 {
+		t.Set("checks", v.checks)
+	}
+	checked := len(v.checks)+len(v.links) > 0 // without a check it never is unhealthy
+	switch {
+	case v.keeps && checked:
+		t.Set("preempt", false, "nopreempt")
+	case v.keeps:
+		t.Notes = append(t.Notes, "nopreempt: with the same role on both hosts, traffic that went over stays there.")
+	}
+	if v.delay > 0 && checked {
+		t.Set("recovery_delay", span(v.delay), "preempt_delay")
 	}
 	var inner draft.Namer
-	for _, link := range watched {
+	for _, link := range v.links {
 		k.doc.Add("vip."+name+".check."+inner.Name(link, "link")).Set("interface", link)
 	}
 }

@@ -76,6 +76,14 @@ func TestFind(t *testing.T) {
 	}
 }
 
+// TestFindWithoutRoute: a host whose uplink is not up yet must not announce it.
+func TestFindWithoutRoute(t *testing.T) {
+	found, left := mustParse(t, "-dcid 10 -primary -allifs").Find(view("203.0.113.10/32 lo", "2001:db8:7::1/64 lo", "2600:3c03:0:2::9/64 eth0", "203.0.113.11/32 shared"), netip.Addr{})
+	if len(found) != 3 || len(left) != 1 || left[0].Stands.String() != "2600:3c03:0:2::9/64" {
+		t.Errorf("found %v, left %v", found, left)
+	}
+}
+
 func TestNeighbors(t *testing.T) {
 	for _, c := range []struct{ flags, first, last string }{
 		{"-dcid 22 -primary", "2600:3c0f:22:34::1", "2600:3c0f:22:34::4"},

@@ -29,7 +29,8 @@ func (l LeftOut) String() string { return fmt.Sprintf("%s on %s: %s", l.Stands, 
 
 // Find looks for shared IPs where lelastic does: on lo, or on every link. The
 // host's own addresses are left out, by what the kernel says of them and by
-// source, from which the host reaches the route servers (zero if unknown).
+// source, from which the host reaches the route servers; while that is unknown
+// (zero), so is every IPv6 address on another link than lo.
 func (l Lelastic) Find(view host.View, source netip.Addr) (found []Found, left []LeftOut) {
 	own := ownPrefixes(view, source)
 	for _, a := range entries(view, l.AllIfs) {
@@ -52,6 +53,9 @@ func (l Lelastic) Find(view host.View, source netip.Addr) (found []Found, left [
 			continue
 		case addr.Is6() && addr.IsPrivate():
 			out("a unique local address, which no provider routes")
+			continue
+		case addr.Is6() && !source.IsValid():
+			out("there is no way to the route servers now, so it can't be told from the host's own")
 			continue
 		case slices.ContainsFunc(own, f.Prefix.Contains):
 			out("it is of the network of the uplink's own address")

@@ -62,8 +62,8 @@ func (m Memory) Failback() Memory {
 //	nothing decided since the start      not announced
 //	within start_delay                   not announced
 //	unhealthy                            as on_unhealthy says, at once
-//	within recovery_delay, min_announce,
-//	or held back by damping              as on_unhealthy says
+//	within recovery_delay, or held back  as on_unhealthy says
+//	within min_announce                  as it was
 //	was unhealthy, and preempt = false   demoted, until somebody takes it back
 //	healthy, or without checks           as its role says
 func Decide(v config.VIP, m Memory, s Summary, now time.Time) (Decision, Memory) {

@@ -180,4 +180,10 @@ func TestPreemptIsSwitchedOn(t *testing.T) {
 	if d, m := Decide(v, m, Summary{State: up}, start.Add(s)); d.Route != AsRole || !m.Latched.IsZero() {
 		t.Errorf("%+v, %+v", d, m)
 	}
+	// What it is announced as meanwhile stays, too, until min_announce is over.
+	v.Failover.MinAnnounce = time.Minute
+	m.Route, m.Announced = Demoted, start
+	if d, _ := Decide(v, m, Summary{State: up}, start.Add(s)); d.Route != Demoted || !d.Next.Equal(start.Add(time.Minute)) {
+		t.Errorf("%+v", d)
+	}
 }

@@ -102,7 +102,10 @@ func FuzzReply(f *testing.F) {
 	if n, ok := reply(good, false, p.token); !ok || n != 7 {
 		f.Fatalf("%d, %v", n, ok)
 	}
+	others := slices.Clone(good)
+	others[8]++
 	f.Add(good, false)
+	f.Add(others, false)
 	f.Add(good[:len(good)-1], false)
 	f.Add([]byte{129, 0, 0, 0, 0, 1, 0, 1}, true)
 	f.Fuzz(func(t *testing.T, packet []byte, six bool) {

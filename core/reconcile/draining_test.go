@@ -3,6 +3,7 @@ package reconcile
 import (
 	"context"
 	"log/slog"
+	"net/netip"
 	"slices"
 	"strings"
 	"testing"
@@ -97,8 +98,12 @@ func TestDrainIsNotBlocked(t *testing.T) {
 		before func(w *world)
 		over   time.Duration // when it is withdrawn at the latest
 	}{
-		"one peer is down":  {func(w *world) { w.session("rs2", false) }, 2 * time.Second},
-		"no peer is up":     {func(w *world) { w.session("rs1", false); w.session("rs2", false) }, 2 * time.Second},
+		"one peer is down": {func(w *world) { w.session("rs2", false) }, 2 * time.Second},
+		"no peer is up":    {func(w *world) { w.session("rs1", false); w.session("rs2", false) }, 2 * time.Second},
+		"one peer is not told": {func(w *world) {
+			w.deaf = map[string]netip.Prefix{"rs2": netip.PrefixFrom(vip(1), 32)}
+			w.session("rs2", true)
+		}, tellLimit + 2*time.Second},
 		"the speaker fails": {func(w *world) { w.bgpErr = errFake }, tellLimit + 2*time.Second},
 	}
 	for name, tt := range tests {
@@ -118,8 +123,8 @@ func TestDrainIsNotBlocked(t *testing.T) {
 				}
 				w.do(func() { w.bgpErr = nil })
 				settle(time.Minute)
-				if len(w.speaker.Announcements) != 0 {
-					t.Errorf("announced: %v", w.speaker.Announcements)
+				if len(w.routes()) != 0 {
+					t.Errorf("announced: %v", w.routes())
 				}
 				stop()
 			})
@@ -181,7 +186,7 @@ func TestDrainOnExit(t *testing.T) {
 		began := time.Now()
 		cancel()
 		settle(time.Second)
-		if w.bgpErr == nil && len(w.told["rs1"]) > 0 && (!w.draining() || l.Status().VIPs[0].State != status.Drained) {
+		if w.bgpErr == nil && len(w.told["rs1"]) == 2 && (!w.draining() || l.Status().VIPs[0].State != status.Drained) {
 			t.Errorf("on the way out: %+v, announced with %v", l.Status().VIPs[0], w.announced())
 		}
 		if hurry > 0 {
@@ -202,12 +207,16 @@ func TestDrainOnExit(t *testing.T) {
 		"drain, and a second TERM":  {config.OnExitDrain, func(*world) {}, 300 * time.Millisecond, 1300 * time.Millisecond},
 		"drain, the speaker fails":  {config.OnExitDrain, func(w *world) { w.bgpErr = errFake }, 0, tellLimit + 2*time.Second},
 		"drain, and nobody listens": {config.OnExitDrain, func(w *world) { w.session("rs1", false) }, 0, 2 * time.Second},
-		"withdraw":                  {config.OnExitWithdraw, func(*world) {}, 0, time.Second}, // the time that the test settles for
+		"drain, one VIP takes longer": {config.OnExitDrain, func(w *world) {
+			w.deaf = map[string]netip.Prefix{"rs1": netip.PrefixFrom(vip(1), 32)}
+			w.session("rs1", true)
+		}, 0, tellLimit + 2*time.Second},
+		"withdraw": {config.OnExitWithdraw, func(*world) {}, 0, time.Second}, // the time that the test settles for
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				c := conf(1)
+				c := conf(1, 2)
 				c.BGP.OnExit, c.BGP.DrainRemoves = tt.onExit, true
 				w, l, after := leave(t, c, tt.before, tt.hurry)
 				if after != tt.after {
@@ -216,8 +225,8 @@ func TestDrainOnExit(t *testing.T) {
 				if w.bgpErr == nil && len(w.told["rs1"]) != 0 {
 					t.Errorf("left behind: %v", w.told)
 				}
-				if len(w.addrs) != 1 {
-					t.Error("the stop took the address off the host")
+				if len(w.addrs) != 2 {
+					t.Error("the stop took an address off the host")
 				}
 				if d := l.Drains.At(time.Now()); d.All != nil || len(d.VIPs) > 0 {
 					t.Errorf("the drain outlives the stop: %+v", d)

@@ -28,6 +28,7 @@ type world struct {
 	speaker  plugins.Speaker
 	up       map[string]bool // sessions
 	told     map[string]map[netip.Prefix]bool
+	deaf     map[string]netip.Prefix // what a peer is never told
 	owned    map[netip.Addr]plugins.VIP
 	checks   health.View
 	failOpen bool // a route may stay though its check fails
@@ -80,6 +81,13 @@ func (w *world) health() health.View {
 	return w.checks
 }
 
+// routes are what the speaker holds.
+func (w *world) routes() []plugins.Announcement {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.speaker.Announcements
+}
+
 func (w *world) put(a netip.Addr)  { w.addrs[a] = time.Now(); delete(w.gone, a) }
 func (w *world) take(a netip.Addr) { delete(w.addrs, a); w.gone[a] = time.Now() }
 
@@ -100,7 +108,7 @@ func (w *world) tell() {
 			continue
 		}
 		for p := range held {
-			if !w.told[peer][p] {
+			if !w.told[peer][p] && w.deaf[peer] != p {
 				w.updates++
 				w.told[peer][p] = true
 			}

@@ -19,7 +19,7 @@ func (l *Loop) farewell(withdrew bool) {
 	s.VIPs, s.Problems = slices.Clone(s.VIPs), slices.Clone(s.Problems) // readers have the old ones
 	for i := range s.VIPs {
 		if v := &s.VIPs[i]; withdrew {
-			v.AnnouncedTo, v.Demoted, v.Why = []string{}, false, "the daemon stopped"
+			v.AnnouncedTo, v.Demoted, v.Next, v.Why = []string{}, false, time.Time{}, "the daemon stopped"
 			if v.State != status.Drained {
 				v.State = status.Withdrawn
 			}

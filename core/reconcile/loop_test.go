@@ -127,11 +127,11 @@ func TestDrain(t *testing.T) {
 		}
 		l.Wake()
 		settle(time.Second)
-		if a := w.speaker.Announcements[0]; len(a.Communities) != 2 {
+		if a := w.routes()[0]; len(a.Communities) != 2 {
 			t.Errorf("in the grace time: %+v", a)
 		}
 		settle(2 * time.Second)
-		if n := len(w.speaker.Announcements); n != 1 {
+		if n := len(w.routes()); n != 1 {
 			t.Errorf("after the grace time %d announcements", n)
 		}
 		if got := states(l.Status()); got["vip1"] != status.Drained || got["vip2"] != status.Announced {
@@ -141,7 +141,7 @@ func TestDrain(t *testing.T) {
 		l, stop = start(t, dir, w, conf(1, 2))
 		defer stop()
 		settle(time.Second)
-		if n := len(w.speaker.Announcements); n != 1 {
+		if n := len(w.routes()); n != 1 {
 			t.Errorf("after a restart %d announcements", n)
 		}
 		settle(time.Minute)
@@ -161,7 +161,7 @@ func TestNetworkErrorDelaysNoWithdrawal(t *testing.T) {
 		w.do(func() { w.netErr = errFake; w.netSlow = 20 * time.Second })
 		l.SetConfig(conf(1))
 		settle(time.Millisecond)
-		if n := len(w.speaker.Announcements); n != 1 {
+		if n := len(w.routes()); n != 1 {
 			t.Errorf("%d announcements", n)
 		}
 		settle(time.Minute)

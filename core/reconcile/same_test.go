@@ -17,7 +17,7 @@ func TestSameSpeaker(t *testing.T) {
 		return plugins.Speaker{ASN: 1, RouterID: netip.MustParseAddr("192.0.2.1"),
 			Peers: []plugins.Peer{{Name: "p", Addr: netip.MustParseAddr("192.0.2.2"), ASN: 2, LocalAddr: netip.MustParseAddr("192.0.2.1"),
 				Hold: time.Second, Keepalive: time.Second, ConnectRetry: time.Second, TTL: 1, TTLSecurity: 1, Password: "x",
-				BFD: &plugins.BFD{TX: 1, RX: 1, Multiplier: 1}, GracefulRestart: time.Second}},
+				BFD: &plugins.BFD{TX: 1, RX: 1, Multiplier: 1, Password: "k", KeyID: 1, Meticulous: true}, GracefulRestart: time.Second}},
 			Announcements: []plugins.Announcement{{VIP: "v", Prefix: netip.MustParsePrefix("203.0.113.1/32"), NextHop: netip.MustParseAddr("192.0.2.1"),
 				Communities: []plugins.Community{1}, LargeCommunities: []plugins.LargeCommunity{{Global: 1}},
 				MED: med(1), LocalPref: med(1), Prepend: 1, Peers: []string{"p"}}},

@@ -33,7 +33,7 @@ func TestHealthy(t *testing.T) {
 // TestJSONContract holds the names that scripts depend on. A name may be added
 // here, never changed or removed.
 func TestJSONContract(t *testing.T) {
-	raw, err := json.Marshal(Status{VIPs: []VIP{{Adopted: true}}, Peers: []Peer{{}}, Problems: []Problem{{}}, Backends: []Backend{{UserWhy: "x", Peer: "x", Since: time.Unix(1, 0), EndedAt: time.Unix(1, 0)}}})
+	raw, err := json.Marshal(Status{VIPs: []VIP{{Adopted: true, Checks: []string{"x"}, Health: "up", Demoted: true, Penalty: 1, Next: time.Unix(1, 0)}}, Checks: []Check{{At: time.Unix(1, 0)}}, Peers: []Peer{{}}, Problems: []Problem{{}}, Backends: []Backend{{UserWhy: "x", Peer: "x", Since: time.Unix(1, 0), EndedAt: time.Unix(1, 0)}}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -42,10 +42,11 @@ func TestJSONContract(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := map[string]string{
-		"":         "version since generation converged network bgp vips peers problems backends",
+		"":         "version since generation converged network bgp vips peers problems backends checks",
 		"network":  "backend why",
 		"bgp":      "backend asn router_id",
-		"vips":     "name address announce role state why since on_host adopted announced_to peers",
+		"vips":     "name address announce role state why since on_host adopted announced_to peers checks health demoted penalty next",
+		"checks":   "name kind target state since at took_ms output weight recent vips",
 		"peers":    "name address asn state since announced received last_error",
 		"problems": "object message hint since",
 		"backends": "name kind version api pid isolated user user_why powerless since restarts last_end ended_at peer",

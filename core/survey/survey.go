@@ -139,6 +139,7 @@ func others(files fs.FS) []Other {
 	return all
 }
 
+// contains tells whether a line that is no comment has that text.
 func contains(files fs.FS, path, text string) bool {
 	f, err := files.Open(path)
 	if err != nil {
@@ -146,5 +147,14 @@ func contains(files fs.FS, path, text string) bool {
 	}
 	defer f.Close()
 	b, err := migrate.Read(f, path)
-	return err == nil && strings.Contains(string(b), text)
+	if err != nil {
+		return false
+	}
+	for line := range strings.Lines(string(b)) {
+		line = strings.TrimSpace(line)
+		if strings.Contains(line, text) && !strings.HasPrefix(line, "#") && !strings.HasPrefix(line, "!") {
+			return true
+		}
+	}
+	return false
 }

@@ -93,7 +93,7 @@ func TestLook(t *testing.T) {
 			"ipv6": {"my-address": "", "my-asn": "", "peer-address": "2001:19f0:ffff::2", "peer-asn": 64515}}}`), "primary",
 			[]string{`provider = "vultr"`, "asn = 64777", "password_file", "[bgp.peer.vultr6]", `address = "2001:19f0:ffff::2"`, "asn = 64515"}, nil, ""},
 		{"Vultr without BGP", files("Vultr"), answers(`{"bgp": {"ipv4": {"my-asn": ""}}}`), "primary", []string{"asn = 0  # WRITE IT"}, []string{"the AS number that Vultr gave you"}, "asn must be"},
-		{"elsewhere", files("QEMU", "etc/frr/frr.conf", "hostname a\nrouter bgp 65001\n", "etc/bird.conf", "# nothing\n", "etc/systemd/system/lelastic.service", "ExecStart=/usr/local/bin/lelastic"),
+		{"elsewhere", files("QEMU", "etc/frr/frr.conf", "hostname a\nrouter bgp 65001\n", "etc/bird.conf", "# protocol bgp x { }\n", "etc/systemd/system/lelastic.service", "ExecStart=/usr/local/bin/lelastic"),
 			answers("never asked"), "", []string{"lelastic is set up on this host, in /etc/systemd/system/lelastic.service", "stentor import frr /etc/frr/frr.conf", "asn = 0", "[bgp.peer.tor1]", `role = ""`},
 			[]string{"the AS number of this host", "a BGP peer", "the role of this host"}, "role"},
 	} {
@@ -106,6 +106,9 @@ func TestLook(t *testing.T) {
 			text, unknown := f.Config()
 			if diff := cmp.Diff(c.unknown, unknown); diff != "" {
 				t.Error(diff)
+			}
+			if strings.Contains(string(text), "import bird") {
+				t.Error("what is commented out in bird.conf is taken for a session")
 			}
 			rest := strings.ReplaceAll(string(text), "\n# ", " ")
 			for _, want := range c.want {

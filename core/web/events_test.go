@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -24,11 +25,11 @@ type reader struct {
 	began  time.Time
 	got    []string // "MS EVENT"
 	data   bytes.Buffer
-	broken bool
+	broken atomic.Bool
 }
 
 func (r *reader) Write(p []byte) (int, error) {
-	if r.broken {
+	if r.broken.Load() {
 		return 0, errors.New("the reader is gone")
 	}
 	event, _, _ := strings.Cut(strings.TrimPrefix(string(p), "event: "), "\n")
@@ -147,7 +148,7 @@ func TestEventsEndWithReader(t *testing.T) {
 		r, stop := read(s)
 		defer stop()
 		synctest.Wait()
-		r.broken = true
+		r.broken.Store(true)
 		time.Sleep(heartbeat + time.Second)
 		if len(s.streams) != 0 {
 			t.Error("it still has its place")

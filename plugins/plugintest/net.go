@@ -120,6 +120,9 @@ func (r *netRig) whole(ctx context.Context, c netCase) (err error) {
 	}
 	defer func() { err = errors.Join(err, r.close()) }()
 	err = c.run(ctx, r)
+	if r.b == nil { // it could not be opened again, so nobody can clean up
+		return err
+	}
 	if e := r.apply(ctx); e != nil {
 		return errors.Join(err, fmt.Errorf("afterwards: %w", e))
 	}

@@ -147,3 +147,22 @@ func TestSlowness(t *testing.T) {
 		})
 	}
 }
+
+// TestNoSecondStart: a backend that does not start a second time is told of.
+func TestNoSecondStart(t *testing.T) {
+	u := under(t, "")
+	u.Cases = []string{"restart"}
+	open, opened := u.Open, false
+	u.Open = func() (plugins.NetBackend, error) {
+		if opened {
+			return nil, errors.New("out of order")
+		}
+		opened = true
+		return open()
+	}
+	RunNet(t.Context(), u, func(r Result) {
+		if r.Err == nil || !strings.Contains(r.Err.Error(), "open: out of order") {
+			t.Errorf("%v", r.Err)
+		}
+	})
+}

@@ -174,7 +174,7 @@ func caseBigMessage(ctx context.Context, r *programRig) error {
 	big := plugins.Config{StateDir: r.config.StateDir, Settings: map[string]any{key: strings.Repeat("x", 8<<20)}}
 	err = r.call(ctx, "Configure with 8 MiB", callTime, func(ctx context.Context) error { return p.b.Configure(ctx, big) })
 	if mistake := new(plugins.ConfigError); !errors.As(err, &mistake) || mistake.Key != key {
-		return p.explain(fmt.Errorf("Configure with 8 MiB under the key %q gave %.200v, want a *ConfigError with that key", key, err))
+		return p.explain(fmt.Errorf("its Configure with 8 MiB under the key %q gave %.200v, want a *ConfigError with that key", key, err))
 	}
 	if p, err = r.open(ctx); err != nil {
 		return err

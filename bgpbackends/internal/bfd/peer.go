@@ -1,6 +1,7 @@
 package bfd
 
 import (
+	"crypto/sha1" // for its length
 	"errors"
 	"fmt"
 	"net"
@@ -25,6 +26,10 @@ func Check(b *plugins.BFD) error {
 		return fmt.Errorf("BFD intervals of %s and %s: want an hour at most", b.TX, b.RX)
 	case b.Multiplier < 1 || b.Multiplier > 255:
 		return errors.New("the BFD multiplier must be 1 to 255")
+	case len(b.Password) > sha1.Size:
+		return fmt.Errorf("the BFD password is longer than %d bytes (RFC 5880 §6.7.4)", sha1.Size)
+	case b.KeyID < 0 || b.KeyID > 255:
+		return errors.New("the BFD key ID must be 0 to 255")
 	}
 	return nil
 }
@@ -34,10 +39,18 @@ func TimersOf(b plugins.BFD) Timers {
 	return Timers{TX: b.TX, RX: b.RX, Multiplier: uint8(b.Multiplier)}
 }
 
+// SameKey reports whether packets are signed in the same way.
+func SameKey(a, b plugins.BFD) bool {
+	return a.Password == b.Password && a.KeyID == b.KeyID && a.Meticulous == b.Meticulous
+}
+
 // ConfigFor is a session beside the BGP session with p. It is over one hop
 // where that is, and so is an iBGP session with a neighbour.
 func ConfigFor(p plugins.Peer, b plugins.BFD, external bool, changed func(View)) Config {
 	c := Config{Peer: p.Addr, Local: p.LocalAddr, Timers: TimersOf(b), Changed: changed}
+	if b.Password != "" {
+		c.Key = &Key{ID: uint8(b.KeyID), Secret: b.Password, Meticulous: b.Meticulous}
+	}
 	switch {
 	case p.TTLSecurity > 0:
 		c.Multihop = p.TTLSecurity > 1

@@ -147,6 +147,9 @@ func peerDiff(p PeerChange) string {
 	field(&l, "TTL", p.Old.TTL, p.New.TTL)
 	field(&l, "TTL security", p.Old.TTLSecurity, p.New.TTLSecurity)
 	field(&l, "BFD", bfdWord(p.Old.BFD), bfdWord(p.New.BFD))
+	if p.Old.BFD != nil && p.New.BFD != nil && p.Old.BFD.Password != p.New.BFD.Password {
+		l = append(l, "BFD password changed")
+	}
 	field(&l, "graceful restart", p.Old.GracefulRestart, p.New.GracefulRestart)
 	if p.Old.Password != p.New.Password {
 		l = append(l, "password changed")

@@ -11,19 +11,24 @@ import (
 )
 
 // WatchPath has BFD watch the path to the peer from now on; nil: not any more.
-// Other timers need no new BFD session, and BFD no new BGP session.
+// Other timers need no new BFD session, another key does, and neither a new BGP
+// session.
 func (s *Session) WatchPath(want *plugins.BFD) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	switch {
-	case want == nil && s.path != nil:
+	if s.path != nil && (want == nil || !bfd.SameKey(*want, s.watch)) {
 		s.path.Stop()
 		s.path = nil
-	case want != nil && s.path != nil:
-		s.path.Retime(bfd.TimersOf(*want))
-	case want != nil:
-		s.path = s.BFD.Start(bfd.ConfigFor(s.Peer, *want, s.external(), s.follow()))
 	}
+	switch {
+	case want == nil:
+		return
+	case s.path == nil:
+		s.path = s.BFD.Start(bfd.ConfigFor(s.Peer, *want, s.external(), s.follow()))
+	default:
+		s.path.Retime(bfd.TimersOf(*want))
+	}
+	s.watch = *want
 }
 
 // follow gives what a BFD session calls. A session that never came up does not

@@ -67,10 +67,11 @@ type Session struct {
 
 	received atomic.Int64 // routes announced less routes withdrawn
 
-	mu      sync.Mutex // guards the next six
+	mu      sync.Mutex // guards the next seven
 	view    View
 	conn    net.Conn
 	path    *bfd.Session // nil: nobody watches it
+	watch   plugins.BFD  // how path does
 	sent    ribOut
 	want    []Route
 	waiting []chan struct{} // closed when want was sent

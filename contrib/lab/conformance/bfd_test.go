@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
+	"os/exec"
+	"strings"
 	"testing"
 	"time"
 
@@ -26,17 +28,25 @@ type spanned struct {
 	peers []plugins.Peer
 }
 
-// farSpeakers are those that speak BFD too.
-var farSpeakers = map[string]func(*span.Span, span.Options) (span.Speaker, error){"frr": span.NewFRR, "bird": span.NewBIRD}
+// farSpeakers are those of others, and the programs that they need.
+var farSpeakers = map[string]struct {
+	make  func(*span.Span, span.Options) (span.Speaker, error)
+	needs []string
+}{
+	"frr":    {span.NewFRR, []string{frrDir + "bgpd", frrDir + "bfdd", vtysh}},
+	"bird":   {span.NewBIRD, []string{birdPath}},
+	"gobgpd": {span.NewGoBGP, []string{"gobgpd", "gobgp"}},
+	"exabgp": {span.NewExaBGP, []string{"exabgp"}},
+}
 
 func newSpanned(t *testing.T, name, far string, o span.Options) *spanned {
 	t.Helper()
 	if os.Geteuid() != 0 {
 		t.Skip("needs root: makes network namespaces")
 	}
-	for _, program := range map[string][]string{"frr": {frrDir + "bgpd", frrDir + "bfdd", vtysh}, "bird": {birdPath}}[far] {
-		if _, err := os.Stat(program); err != nil {
-			t.Skip(err)
+	for _, program := range farSpeakers[far].needs {
+		if _, err := exec.LookPath(program); err != nil {
+			t.Skipf("needs %s: %v", program, err)
 		}
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
@@ -66,7 +76,7 @@ func newSpanned(t *testing.T, name, far string, o span.Options) *spanned {
 			t.Error(err)
 		}
 	})
-	if s.far, err = farSpeakers[far](s.Span, o); err != nil {
+	if s.far, err = farSpeakers[far].make(s.Span, o); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { s.far.Close() })
@@ -187,6 +197,34 @@ func TestBFD(t *testing.T) {
 			})
 		}
 	}
+}
+
+// TestSignedBFD: BIRD takes packets that are signed, and other ones come from
+// it; who has another key is not heard, which BGP bears.
+func TestSignedBFD(t *testing.T) {
+	signed := bfdTimers
+	signed.Password, signed.KeyID, signed.Meticulous = "s3cret", 3, true
+	s := newSpanned(t, "native", "bird", span.Options{BFD: &signed, Auth: `authentication meticulous keyed sha1; password "s3cret" { id 3; };`})
+	s.apply(role(vip4, primary))
+	t.Logf("BFD is up after %s", s.bfdIs("up"))
+	if err := s.Cut(); err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("the route is gone %s after a silent cut", s.held("the route to go", vip4, 0))
+	if err := s.Heal(); err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("up again after %s", s.bfdIs("up"))
+	for i := range s.peers {
+		s.peers[i].BFD.Password = "other"
+	}
+	s.apply(role(vip4, primary))
+	s.held("the route without BFD", vip4, len(s.peers))
+	s.until("the reason in words", func() error {
+		return s.sessions(func(p plugins.PeerState) bool {
+			return p.State == plugins.StateEstablished && p.BFD.State == "down" && strings.Contains(p.BFD.Why, "check the key")
+		})
+	})
 }
 
 // sessions tells which sessions are not as they should be.

@@ -42,11 +42,12 @@ func TestLelastic(t *testing.T) {
 		}
 	}
 	// Each host announces as soon as the addresses stand, also if lelastic was
-	// first; and B is the secondary whatever its -send56 says of a /64.
+	// first. B's other flags change nothing: a /64 stays one, and the network of
+	// the uplink is no shared IP.
 	r.lelastic(lab.HostA, "-dcid", "10", "-primary")
 	stands(lab.HostA)
 	stands(lab.HostB)
-	r.lelastic(lab.HostB, "--dcid=10", "--secondary", "-send56=true")
+	r.lelastic(lab.HostB, "--dcid=10", "--secondary", "-send56=true", "-allifs")
 	r.holds(lab.HostA, 20*time.Second, primary...)
 	r.holds(lab.HostB, 20*time.Second, secondary...)
 	p := r.ping(addresses[0])

@@ -188,6 +188,13 @@ type view struct {
 	Peers      []peerView
 	Problems   []struct{ Object, Message string }
 	Backends   []backendView
+	Checks     []checkView
+}
+
+type checkView struct {
+	Name, State, Output string
+	Since               time.Time
+	TookMS              float64 `json:"took_ms"`
 }
 
 type backendView struct {
@@ -207,6 +214,8 @@ type peerView struct {
 
 type vipView struct {
 	Name, Address, Announce, Role, State, Why string
+	Demoted                                   bool
+	Penalty                                   int
 	OnHost                                    bool     `json:"on_host"`
 	AnnouncedTo                               []string `json:"announced_to"`
 }

@@ -18,7 +18,7 @@ var birdConf = template.Must(template.New("bird").Parse(`router id 192.0.2.2;
 log stderr all;
 protocol device { }
 {{- if .BFD}}
-protocol bfd { }
+protocol bfd { {{with .Auth}}interface "*" { {{.}} }; multihop { {{.}} };{{end}} }
 {{- end}}
 {{- range .Neighbors}}
 protocol bgp {{.Name}} {
@@ -30,7 +30,7 @@ protocol bgp {{.Name}} {
   error wait time 1, 1;
   graceful restart off;
 {{- with $.BFD}}
-  bfd { min tx interval {{.TX.Milliseconds}} ms; min rx interval {{.RX.Milliseconds}} ms; multiplier {{.Multiplier}};{{with $.Auth}} {{.}}{{end}} };
+  bfd { min tx interval {{.TX.Milliseconds}} ms; min rx interval {{.RX.Milliseconds}} ms; multiplier {{.Multiplier}}; };
 {{- end}}
   ipv4 { {{if .Addr.Is6}}extended next hop on; {{end}}import all; export none; };
   ipv6 { import all; export none; };

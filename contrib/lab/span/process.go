@@ -122,3 +122,18 @@ func run(ctx context.Context, argv ...string) (string, error) {
 	}
 	return string(out), nil
 }
+
+// onFar is run on the far host.
+func (s *Span) onFar(ctx context.Context, argv ...string) (string, error) {
+	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
+	var out strings.Builder
+	cmd.Stdout, cmd.Stderr = &out, &out
+	err := s.far.Do(cmd.Start)
+	if err == nil {
+		err = cmd.Wait()
+	}
+	if err != nil {
+		return "", fmt.Errorf("%s: %w: %s", strings.Join(argv, " "), err, out.String())
+	}
+	return out.String(), nil
+}

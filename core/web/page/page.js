@@ -82,7 +82,7 @@ function showCheck(row, c) {
   set(f.target, c.target.startsWith(c.kind) ? c.target : `${c.kind} ${c.target}`);
   set(f.output, c.output);
   spark(f.spark, c.recent);
-  set(f.took, never(c.at) ? "" : `${c.took_ms < 10 ? c.took_ms.toFixed(1) : Math.round(c.took_ms)} ms`);
+  set(f.took, never(c.at) || c.state === "broken" ? "" : `${c.took_ms < 10 ? c.took_ms.toFixed(1) : Math.round(c.took_ms)} ms`);
   since(f.since, c.since);
   return was !== c.state;
 }

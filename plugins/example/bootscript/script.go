@@ -96,7 +96,7 @@ func plain(name string) bool {
 
 func sum(text string) string { return fmt.Sprintf("%x", sha256.Sum256([]byte(text))) }
 
-var errNotOurs = errors.New("Stentor's backend bootscript did not write it")
+var errNotOurs = errors.New("not written by Stentor's backend bootscript")
 
 // parseScript reads a text of ours.
 func parseScript(text string) (script, error) {

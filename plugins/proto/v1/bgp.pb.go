@@ -293,10 +293,15 @@ func (x *Peer) GetGracefulRestart() *durationpb.Duration {
 
 // BFD are the timers of one BFD session (RFC 5880 section 6.8.3).
 type BFD struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Tx            *durationpb.Duration   `protobuf:"bytes,1,opt,name=tx,proto3" json:"tx,omitempty"`                  // Desired Min TX Interval
-	Rx            *durationpb.Duration   `protobuf:"bytes,2,opt,name=rx,proto3" json:"rx,omitempty"`                  // Required Min RX Interval
-	Multiplier    uint32                 `protobuf:"varint,3,opt,name=multiplier,proto3" json:"multiplier,omitempty"` // Detect Mult
+	state      protoimpl.MessageState `protogen:"open.v1"`
+	Tx         *durationpb.Duration   `protobuf:"bytes,1,opt,name=tx,proto3" json:"tx,omitempty"`                  // Desired Min TX Interval
+	Rx         *durationpb.Duration   `protobuf:"bytes,2,opt,name=rx,proto3" json:"rx,omitempty"`                  // Required Min RX Interval
+	Multiplier uint32                 `protobuf:"varint,3,opt,name=multiplier,proto3" json:"multiplier,omitempty"` // Detect Mult
+	// Key for keyed SHA1 (RFC 5880 section 6.7.4), at most 20 bytes; empty: packets
+	// are not signed. Never log it.
+	Password      []byte `protobuf:"bytes,4,opt,name=password,proto3" json:"password,omitempty"`
+	KeyId         uint32 `protobuf:"varint,5,opt,name=key_id,json=keyId,proto3" json:"key_id,omitempty"` // 0 to 255
+	Meticulous    bool   `protobuf:"varint,6,opt,name=meticulous,proto3" json:"meticulous,omitempty"`    // each sequence number is good for one packet only
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -350,6 +355,27 @@ func (x *BFD) GetMultiplier() uint32 {
 		return x.Multiplier
 	}
 	return 0
+}
+
+func (x *BFD) GetPassword() []byte {
+	if x != nil {
+		return x.Password
+	}
+	return nil
+}
+
+func (x *BFD) GetKeyId() uint32 {
+	if x != nil {
+		return x.KeyId
+	}
+	return 0
+}
+
+func (x *BFD) GetMeticulous() bool {
+	if x != nil {
+		return x.Meticulous
+	}
+	return false
 }
 
 // Announcement is a prefix with its attributes, policy already decided.
@@ -980,13 +1006,18 @@ const file_stentor_plugin_v1_bgp_proto_rawDesc = "" +
 	"\bpassword\x18\n" +
 	" \x01(\fR\bpassword\x12(\n" +
 	"\x03bfd\x18\v \x01(\v2\x16.stentor.plugin.v1.BFDR\x03bfd\x12D\n" +
-	"\x10graceful_restart\x18\f \x01(\v2\x19.google.protobuf.DurationR\x0fgracefulRestart\"{\n" +
+	"\x10graceful_restart\x18\f \x01(\v2\x19.google.protobuf.DurationR\x0fgracefulRestart\"\xce\x01\n" +
 	"\x03BFD\x12)\n" +
 	"\x02tx\x18\x01 \x01(\v2\x19.google.protobuf.DurationR\x02tx\x12)\n" +
 	"\x02rx\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\x02rx\x12\x1e\n" +
 	"\n" +
 	"multiplier\x18\x03 \x01(\rR\n" +
-	"multiplier\"\xc7\x02\n" +
+	"multiplier\x12\x1a\n" +
+	"\bpassword\x18\x04 \x01(\fR\bpassword\x12\x15\n" +
+	"\x06key_id\x18\x05 \x01(\rR\x05keyId\x12\x1e\n" +
+	"\n" +
+	"meticulous\x18\x06 \x01(\bR\n" +
+	"meticulous\"\xc7\x02\n" +
 	"\fAnnouncement\x12\x10\n" +
 	"\x03vip\x18\x01 \x01(\tR\x03vip\x12\x16\n" +
 	"\x06prefix\x18\x02 \x01(\tR\x06prefix\x12\x19\n" +
