@@ -86,7 +86,9 @@ func (s *stentor) open(ctx context.Context) (b plugins.BGPBackend, err error) {
 	builtins := bgpbackends.Builtin(log)
 	b = builtins[slices.IndexFunc(builtins, func(b plugins.BGPBackend) bool { return b.Info().Name == string(s.backend) })]
 	if !s.inside {
-		p := host.Own(b.Info(), "plugin-serve", string(plugins.KindBGP), string(s.backend)).Confined(host.LeastAccount())
+		// Without capabilities as core's, but not as another user, who may have no
+		// way to the program where that lies.
+		p := host.Own(b.Info(), "plugin-serve", string(plugins.KindBGP), string(s.backend)).Confined(host.Account{})
 		p.Path = s.binary
 		if b, err = host.OpenBGP(ctx, host.Options{Log: log}, p); err != nil {
 			return nil, err

@@ -117,7 +117,7 @@ func Decode(b []byte, key *Key) (Packet, error) {
 	case length < headerLen || length > len(b):
 		return p, fmt.Errorf("says that it has %d bytes, and has %d", length, len(b))
 	case b[2] == 0:
-		return p, errors.New("Detect Mult is 0")
+		return p, errors.New("its Detect Mult is 0")
 	case flags&bitMultipoint != 0:
 		return p, errors.New("the multipoint bit is set")
 	}
@@ -129,9 +129,9 @@ func Decode(b []byte, key *Key) (Packet, error) {
 	}
 	switch {
 	case p.My == 0:
-		return p, errors.New("My Discriminator is 0")
+		return p, errors.New("its My Discriminator is 0")
 	case p.Your == 0 && p.State != Down && p.State != AdminDown:
-		return p, fmt.Errorf("Your Discriminator is 0 in state %s", p.State)
+		return p, fmt.Errorf("its Your Discriminator is 0 in state %s", p.State)
 	}
 	switch signed := flags&bitAuth != 0; {
 	case signed && key == nil:
