@@ -105,11 +105,16 @@ func (b *Backend) changeProfile(ctx context.Context, s *state, c change) error {
 		if err := b.step("add the profile"); err != nil {
 			return err
 		}
+		if err := b.sweep(); err != nil {
+			return err
+		}
 		p, err := s.nm.add(ctx, c.want)
+		if p.handle != nil {
+			s.ours = &p
+		}
 		if err != nil {
 			return err
 		}
-		s.ours = &p
 	case update:
 		if err := b.step("change the profile"); err != nil {
 			return err

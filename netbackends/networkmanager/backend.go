@@ -21,6 +21,7 @@ type Backend struct {
 	glance *detect.Glance
 	device device
 	store  store
+	file   string // where NetworkManager keeps our profile
 	root   string // another system's folder; empty: this host
 	force  bool
 	// settle is how long a change may take to reach the kernel.
@@ -35,7 +36,7 @@ type Backend struct {
 
 // New makes a backend that Configure makes ready. glance is shared with others.
 func New(log *slog.Logger, glance *detect.Glance) *Backend {
-	return &Backend{log: log, glance: glance, device: dummy, settle: 20 * time.Second, step: func(string) error { return nil }}
+	return &Backend{log: log, glance: glance, device: dummy, file: fileName, settle: 20 * time.Second, step: func(string) error { return nil }}
 }
 
 // Info implements plugins.Backend.

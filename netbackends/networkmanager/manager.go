@@ -228,7 +228,11 @@ func (m *manager) add(ctx context.Context, p profile) (stored, error) {
 	if err != nil {
 		return stored{}, inWords("add profile "+profileID, err)
 	}
-	return stored{reading: read(p.keyfile()), handle: handle}, nil
+	s := stored{reading: read(p.keyfile()), handle: handle}
+	if err := m.whereabouts(ctx, &s); err != nil {
+		return s, err
+	}
+	return s, s.makeLast()
 }
 
 // update replaces a profile, on disk too; what its device carries stays as it is.
@@ -236,7 +240,13 @@ func (m *manager) update(ctx context.Context, s stored, p profile) error {
 	var more map[string]dbus.Variant
 	err := m.call(ctx, s.handle.GetPath(), gnm.ConnectionUpdate2, []any{&more},
 		p.settings(), uint32(toDisk|blockAutoconnect), map[string]dbus.Variant{})
-	return inWords("change "+s.String(), err)
+	if err == nil { // one that was in memory alone has a file now
+		err = m.whereabouts(ctx, &s)
+	}
+	if err != nil {
+		return inWords("change "+s.String(), err)
+	}
+	return s.makeLast()
 }
 
 // remove deletes a profile and its file, and with it a device of our own. One
@@ -246,7 +256,10 @@ func (m *manager) remove(ctx context.Context, s stored) error {
 	if gone(err) {
 		return nil
 	}
-	return inWords("delete "+s.String(), err)
+	if err != nil {
+		return inWords("delete "+s.String(), err)
+	}
+	return s.makeLast()
 }
 
 // activate brings a profile up. It returns before all is done.

@@ -367,3 +367,19 @@ func TestWatch(t *testing.T) {
 		t.Errorf("Watch: %v", err)
 	}
 }
+
+// A power cut right after NetworkManager wrote a profile can leave an empty
+// file. Ours gets its own name again, and goes without a trace.
+func TestEmptyProfile(t *testing.T) {
+	r := newRig(t)
+	r.write("profiles/stentor.nmconnection", "")
+	b := r.backend(vxlan)
+	r.mustApply(b, web)
+	if d := cmp.Diff([]string{"stentor.nmconnection 0600"}, r.files()); d != "" {
+		t.Errorf("files (-want +got):\n%s", d)
+	}
+	r.mustApply(b)
+	if f := r.files(); len(f) > 0 {
+		t.Errorf("it left %v", f)
+	}
+}

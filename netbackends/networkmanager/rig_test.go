@@ -162,6 +162,7 @@ func (r *rig) backend(d device) *Backend {
 	b := New(slog.New(slog.DiscardHandler), &detect.Glance{})
 	b.device = d
 	b.store = store{dir: r.state()}
+	b.file = filepath.Join(r.dir, "profiles", filepath.Base(fileName))
 	return b
 }
 
