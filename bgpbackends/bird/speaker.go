@@ -47,6 +47,8 @@ func checkPeer(p plugins.Peer) error {
 	case strings.ContainsAny(p.Password, "\"\n\r\x00"):
 		// BIRD's lexer knows no escapes inside a string.
 		return fmt.Errorf("the password has a double quote or a control character, which BIRD's configuration can't hold: %w", plugins.ErrUnsupported)
+	case p.BFD != nil && p.BFD.Password != "":
+		return fmt.Errorf("signed BFD packets: %w", plugins.ErrUnsupported)
 	case p.BFD != nil && (p.BFD.TX < time.Millisecond || p.BFD.RX < time.Millisecond || p.BFD.Multiplier < 1 || p.BFD.Multiplier > 255):
 		return errors.New("BFD: want intervals from 1ms and a multiplier from 1 to 255")
 	}

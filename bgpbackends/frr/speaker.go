@@ -44,6 +44,8 @@ func checkPeer(p plugins.Peer) error {
 		return fmt.Errorf("connect retry %s", p.ConnectRetry)
 	case p.Password != "" && !passwords.MatchString(p.Password):
 		return fmt.Errorf("the password: FRR takes up to 80 printable ASCII characters without spaces: %w", plugins.ErrUnsupported)
+	case p.BFD != nil && p.BFD.Password != "":
+		return fmt.Errorf("signed BFD packets: %w", plugins.ErrUnsupported)
 	case p.GracefulRestart != 0:
 		return fmt.Errorf("graceful restart: %w", plugins.ErrUnsupported)
 	}

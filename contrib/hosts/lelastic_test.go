@@ -53,7 +53,7 @@ func TestFromLelastic(t *testing.T) {
 		t.Skip("the route servers need the package frr")
 	}
 	const primary, secondary = "65000:1", "65000:2"
-	p := newPair(t, map[string]stack{
+	p := newPair(t, lab.FRR, map[string]stack{
 		lab.HostA: {suite: hosts.Bookworm, profile: hosts.Ifupdown, backend: "ifupdown"},
 		lab.HostB: {suite: hosts.Bookworm, profile: hosts.Netplan, backend: "netplan"},
 	})

@@ -38,7 +38,7 @@ func TestPair(t *testing.T) {
 		t.Run(fmt.Sprintf("%s/%s+%s", tt.suite, tt.a.profile, tt.b.profile), func(t *testing.T) {
 			t.Parallel()
 			stacks := map[string]stack{lab.HostA: tt.a, lab.HostB: tt.b}
-			p := newPair(t, stacks)
+			p := newPair(t, lab.FRR, stacks)
 			failover(p)
 			for name, s := range stacks {
 				if got := p.backend(name); got != s.backend {

@@ -56,8 +56,8 @@ RuntimeDirectory=stentor
 StateDirectory=stentor
 `
 
-// pair is two booted hosts in a lab, with FRR as route servers, and a client
-// that pings what they share.
+// pair is two booted hosts in a lab, with route servers, and a client that pings
+// what they share.
 type pair struct {
 	t      testing.TB
 	lab    *lab.Lab
@@ -67,8 +67,9 @@ type pair struct {
 
 var pairs atomic.Int32
 
-// newPair boots both, with Stentor installed and not started.
-func newPair(t *testing.T, stacks map[string]stack) *pair {
+// newPair boots both, or only the one that has a stack, with Stentor installed
+// and not started.
+func newPair(t *testing.T, servers lab.Kind, stacks map[string]stack) *pair {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "pair-")
 	if err != nil {
@@ -79,7 +80,7 @@ func newPair(t *testing.T, stacks map[string]stack) *pair {
 	}
 	o := lab.Linode(10, 4)
 	o.Name = fmt.Sprintf("pair%d-%d", os.Getpid()%10000, pairs.Add(1))
-	o.Dir, o.RouteServers, o.Outside = filepath.Join(dir, "lab"), lab.FRR, []string{lab.HostA, lab.HostB}
+	o.Dir, o.RouteServers, o.Outside = filepath.Join(dir, "lab"), servers, []string{lab.HostA, lab.HostB}
 	l, err := lab.New(o)
 	if err != nil {
 		t.Fatal(err)

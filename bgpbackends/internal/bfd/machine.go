@@ -23,7 +23,6 @@ const (
 	Expired       // the Detection Time is over
 	Retimed       // other Timers are wanted
 	Disabled      // by this side
-	kinds
 )
 
 // Event is one of them.
