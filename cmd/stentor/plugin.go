@@ -41,9 +41,6 @@ func (a *app) pluginServe() *cobra.Command {
 func served[B plugins.Backend](all []B, name string, log *slog.Logger) B {
 	b := all[slices.IndexFunc(all, called[B](name))]
 	if b.Info().Has(plugins.CapUnprivileged) {
-		if err := handBackLater(); err != nil {
-			log.Debug("memory of the start is not handed back", "error", err)
-		}
 		if err := confine(); err != nil {
 			log.Warn("the file system stays open to this process", "error", err)
 		}
