@@ -43,7 +43,11 @@ func (b *Backend) Apply(ctx context.Context, want plugins.Speaker) error {
 	if err != nil {
 		return errors.Join(err, j.refused)
 	}
-	return errors.Join(b.converge(ctx, j), j.refused)
+	err = b.converge(ctx, j)
+	if err == nil {
+		b.applies.Add(1)
+	}
+	return errors.Join(err, j.refused)
 }
 
 // job is one Apply: where FRR is, and where it shall be.

@@ -29,6 +29,8 @@ type Backend struct {
 	one   sync.Mutex              // one Apply at a time: each compares before and after
 	held  atomic.Pointer[speaker] // what FRR was last asked to hold; nil before
 	clock clock                   // Observe's
+	// applies counts those that went well, for Watch to look again.
+	applies atomic.Uint64
 }
 
 var _ plugins.BGPBackend = (*Backend)(nil)

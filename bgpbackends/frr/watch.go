@@ -70,10 +70,17 @@ func (b *Backend) watchDaemon(ctx context.Context, name string, tell func(plugin
 // follow returns when the daemon has ended, or does not answer.
 func (b *Backend) follow(ctx context.Context, d *daemon, bgpd bool, tell func(plugins.Change)) {
 	seen := map[netip.Addr]glimpse{}
+	var applies uint64
 	for d.idle(ctx, lookEvery) {
 		want := b.held.Load()
 		if !bgpd || want == nil || len(want.peers) == 0 {
 			continue
+		}
+		// bgpd sends what it was given some time after it took it. What was announced
+		// and withdrawn again between two looks would be believed to be there still.
+		if n := b.applies.Load(); n != applies {
+			applies = n
+			clear(seen)
 		}
 		now, err := d.summary(ctx)
 		if err != nil {

@@ -70,11 +70,9 @@ func Root(ctx context.Context, suite Suite) (string, error) {
 // replaceScript installs packages that conflict with those of the root, on an
 // overlay. They are fetched first and installed without a network, since a
 // maintainer script that started a daemon would configure this machine's links.
-// They are of the release itself: the mirrors of an old one can name security
-// updates that are not there any more.
 const replaceScript = `
 set -eu
-dir=$1 root=$2 suite=$3; shift 3
+dir=$1 root=$2; shift 2
 mkdir "$dir/upper" "$dir/work" "$dir/merged"
 mount -t overlay -o "lowerdir=$root,upperdir=$dir/upper,workdir=$dir/work" overlay "$dir/merged"
 cat /etc/resolv.conf >"$dir/merged/etc/resolv.conf"
@@ -82,8 +80,8 @@ printf '#!/bin/sh\nexit 101\n' >"$dir/merged/usr/sbin/policy-rc.d"
 chmod 755 "$dir/merged/usr/sbin/policy-rc.d"
 export DEBIAN_FRONTEND=noninteractive LC_ALL=C
 chroot "$dir/merged" apt-get update -qq
-chroot "$dir/merged" apt-get install -qq --download-only --no-install-recommends -t "$suite" "$@"
-unshare -n chroot "$dir/merged" apt-get install -y -qq --no-install-recommends -t "$suite" "$@"
+chroot "$dir/merged" apt-get install -qq --download-only --no-install-recommends "$@"
+unshare -n chroot "$dir/merged" apt-get install -y -qq --no-install-recommends "$@"
 chroot "$dir/merged" apt-get clean
 rm -rf "$dir/merged/usr/sbin/policy-rc.d" "$dir/merged/etc/resolv.conf" "$dir/merged/var/lib/apt/lists" "$dir/merged/etc/network/interfaces"
 systemctl --root="$dir/merged" disable networking.service
@@ -103,7 +101,7 @@ func withPackages(ctx context.Context, suite Suite, replace []string) ([]string,
 		if err := os.Mkdir(dir, 0o755); err != nil {
 			return err
 		}
-		return command(ctx, "unshare", append([]string{"-m", "sh", "-c", replaceScript, "sh", dir, root, string(suite)}, replace...)...)
+		return command(ctx, "unshare", append([]string{"-m", "sh", "-c", replaceScript, "sh", dir, root}, replace...)...)
 	})
 	return []string{filepath.Join(layer, "upper"), root}, err
 }

@@ -97,7 +97,7 @@ func (r *rig) check(name, state string) (since time.Time) {
 	return time.Time{}
 }
 
-func moment(t *testing.T, unix string) time.Time {
+func moment(t testing.TB, unix string) time.Time {
 	t.Helper()
 	s, ns, _ := strings.Cut(unix, ".")
 	seconds, err := strconv.ParseInt(s, 10, 64)

@@ -11,40 +11,75 @@ import (
 	"github.com/stentor-net/stentor/contrib/hosts"
 	"github.com/stentor-net/stentor/contrib/lab"
 	"github.com/stentor-net/stentor/contrib/lab/rs"
+	"github.com/stentor-net/stentor/plugins"
 )
 
-// TestUnitStopWithdraws measures from the moment when systemd begins to stop a
-// unit, as the journal has it, to the withdrawal at the last of the route servers.
-func TestUnitStopWithdraws(t *testing.T) {
+// TestUnitStop has a service that is announced end in both ways that systemd
+// ends it: alone, and with the host.
+func TestUnitStop(t *testing.T) {
 	if why := hosts.Missing(); why != "" {
 		t.Skip(why)
 	}
 	p := newPair(t, lab.Embedded, map[string]stack{lab.HostA: {suite: hosts.Bookworm, profile: hosts.Networkd, backend: "networkd"}})
+	const check = ".check.app]\nunit = \"app.service\"\n"
+	config := strings.Replace(pairConfig("primary", ""), "[bgp]\n", "[bgp]\non_exit = \"drain\"\ndrain_grace = \"1s\"\n", 1)
 	for path, text := range map[string]string{
-		"/etc/systemd/system/app.service": "[Service]\nExecStart=/bin/sleep infinity\n",
-		conf:                              pairConfig("primary", "") + "[vip.web.check.app]\nunit = \"app.service\"\n[vip.web6.check.app]\nunit = \"app.service\"\n",
+		"/etc/systemd/system/app.service":                "[Unit]\nStartLimitIntervalSec=0\n[Service]\nExecStart=/bin/sleep infinity\nExecStop=/bin/sh -c 'date +%%s.%%N >/root/stopped'\n",
+		"/etc/systemd/system/stentor.service.d/app.conf": "[Unit]\nAfter=app.service\n",
+		conf: config + "[vip.web" + check + "[vip.web6" + check,
 	} {
 		if err := p.hosts[lab.HostA].Put(path, hosts.File{Content: text, Mode: 0o644}); err != nil {
 			t.Fatal(err)
 		}
 	}
 	p.do(lab.HostA, "systemctl daemon-reload && systemctl start app stentor")
+	step := func(name string, stops func(*pair)) {
+		t.Run(name, func(t *testing.T) {
+			inner := *p
+			inner.t = t
+			stops(&inner)
+		})
+	}
+	step("alone", (*pair).stopsAlone)
+	step("with the host", (*pair).stopsWithHost)
+}
+
+// stopsAlone measures from the moment when systemd begins to stop the unit, as
+// the journal has it, to the withdrawal at the last of the route servers.
+func (p *pair) stopsAlone() {
 	var took []time.Duration
 	for range 10 {
 		p.announces(lab.HostA, "65000:1")
 		began := time.Now()
 		p.do(lab.HostA, "systemctl stop app")
 		p.announces(lab.HostA, "")
-		took = append(took, p.withdrawn(began).Sub(p.stopping("app.service")))
+		_, gone := p.withdrawn(began)
+		took = append(took, gone.Sub(p.stopping("app.service")))
 		p.do(lab.HostA, "systemctl start app")
 	}
 	slices.Sort(took)
-	t.Logf("from the stop of a unit to the withdrawal at the last of 4 peers: median %s of %v", (took[4]+took[5])/2, took)
+	p.t.Logf("from the stop of a unit to the withdrawal at the last of 4 peers: median %s of %v", (took[4]+took[5])/2, took)
+}
+
+// stopsWithHost: Stentor is ordered after the service, so that every peer was
+// told of the drain, and of its end, before the service is asked to stop.
+func (p *pair) stopsWithHost() {
+	p.announces(lab.HostA, "65000:1")
+	began := time.Now()
+	if err := p.hosts[lab.HostA].Reboot(p.limit(2 * time.Minute)); err != nil {
+		p.t.Fatal(err)
+	}
+	drained, gone := p.withdrawn(began)
+	stopped := moment(p.t, strings.TrimSpace(p.do(lab.HostA, "cat /root/stopped")))
+	p.t.Logf("drained %s, withdrawn %s before the service was asked to stop", stopped.Sub(drained), stopped.Sub(gone))
+	if drained.IsZero() || !drained.Before(gone) || !gone.Before(stopped) {
+		p.t.Errorf("the peers were told of the drain at %s, of its end at %s; the service was asked to stop at %s", drained, gone, stopped)
+	}
 }
 
 // withdrawn is when the last route server heard the last of host A's withdrawals
-// since.
-func (p *pair) withdrawn(since time.Time) (last time.Time) {
+// since, and, before that, of a drain.
+func (p *pair) withdrawn(since time.Time) (drained, gone time.Time) {
 	p.t.Helper()
 	for _, server := range p.lab.RouteServers() {
 		events, err := p.lab.Events(server)
@@ -53,25 +88,35 @@ func (p *pair) withdrawn(since time.Time) (last time.Time) {
 		}
 		heard := 0
 		for _, e := range events {
-			if e.Kind == rs.Withdraw && e.Time.After(since) {
+			switch {
+			case e.Time.Before(since):
+			case e.Kind == rs.Withdraw:
 				heard++
-				if e.Time.After(last) {
-					last = e.Time
-				}
+				gone = later(gone, e.Time)
+			case e.Kind == rs.Update && slices.Contains(e.Route.Communities, plugins.GracefulShutdown):
+				drained = later(drained, e.Time)
 			}
 		}
 		if heard != len(pairPrefixes) {
 			p.t.Errorf("%s heard %d withdrawals, want %d", server, heard, len(pairPrefixes))
 		}
 	}
-	return last
+	return drained, gone
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
 }
 
 // stopping is when systemd said last that it stops a unit of host A
-// (SD_MESSAGE_UNIT_STOPPING in sd-messages.h).
+// (SD_MESSAGE_UNIT_STOPPING in sd-messages.h), by systemd's clock: the journal
+// can take it in milliseconds later.
 func (p *pair) stopping(unit string) time.Time {
 	p.t.Helper()
-	out := p.do(lab.HostA, fmt.Sprintf("journalctl --sync; journalctl -b -o export --output-fields=MESSAGE UNIT=%s MESSAGE_ID=de5b426a63be47a7b6ac3eaac82e2f6f | sed -n s/^__REALTIME_TIMESTAMP=//p", unit))
+	out := p.do(lab.HostA, fmt.Sprintf("journalctl --sync; journalctl -b -o export --output-fields=_SOURCE_REALTIME_TIMESTAMP UNIT=%s MESSAGE_ID=de5b426a63be47a7b6ac3eaac82e2f6f | sed -n s/^_SOURCE_REALTIME_TIMESTAMP=//p", unit))
 	stamps := strings.Fields(out)
 	if len(stamps) == 0 {
 		p.t.Fatalf("the journal does not tell of a stop of %s", unit)

@@ -32,8 +32,12 @@ type VM struct {
 // others use the machine too; half a minute is usual.
 const vmTime = 10 * time.Minute
 
-// vmPackages are beside those of the root.
-var vmPackages = []string{"initramfs-tools", "linux-image-cloud-amd64"}
+// kernelSuite is whose kernel every VM runs: one that the emulator of that
+// release runs well. Bookworm's crashes trixie's.
+const kernelSuite = Bookworm
+
+// kernelPackages make a kernel and what starts it.
+var kernelPackages = []string{"initramfs-tools", "linux-image-cloud-amd64"}
 
 // agent runs on the VM. On each line of its port is a shell script, in base64;
 // it answers with a line of exit status, output and errors, the latter two in
@@ -67,14 +71,15 @@ WantedBy=multi-user.target
 	},
 }
 
-// imageScript makes a disk of the layers.
+// imageScript makes a disk of the layers and a kernel.
 const imageScript = `
 set -eu
-dir=$1 layers=$2
+dir=$1 layers=$2 kernel=$3
 mount -t overlay -o "lowerdir=$layers,upperdir=$dir/upper,workdir=$dir/work" overlay "$dir/root"
 xargs systemctl --root="$dir/root" -q enable <"$dir/enable"
-cp "$dir"/root/boot/vmlinuz-* "$dir/kernel"
-cp "$dir"/root/boot/initrd.img-* "$dir/initrd"
+cp -a "$kernel/usr/lib/modules" "$dir/root/lib/"
+cp "$kernel"/boot/vmlinuz-* "$dir/kernel"
+cp "$kernel"/boot/initrd.img-* "$dir/initrd"
 mke2fs -q -t ext4 -d "$dir/root" "$dir/disk" 2G
 umount "$dir/root"
 `
@@ -103,7 +108,11 @@ func BootVM(ctx context.Context, o Options) (*VM, error) {
 	}
 	l.enable = append(l.enable, agent.enable...)
 	delete(l.files, shimPath) // udev is real here
-	layers, err := withPackages(ctx, o.Suite, append(l.replace, vmPackages...))
+	layers, err := withPackages(ctx, o.Suite, l.replace)
+	if err != nil {
+		return nil, err
+	}
+	kernel, err := withPackages(ctx, kernelSuite, kernelPackages)
 	if err != nil {
 		return nil, err
 	}
@@ -113,7 +122,7 @@ func BootVM(ctx context.Context, o Options) (*VM, error) {
 	}
 	err = vm.host.furnish(l)
 	if err == nil {
-		err = command(ctx, "unshare", "-m", "sh", "-c", imageScript, "sh", vm.host.dir, strings.Join(layers, ":"))
+		err = command(ctx, "unshare", "-m", "sh", "-c", imageScript, "sh", vm.host.dir, strings.Join(layers, ":"), kernel[0])
 	}
 	if err == nil {
 		err = vm.Start(ctx)

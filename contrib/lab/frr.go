@@ -70,11 +70,19 @@ func (f *frr) start(ctx context.Context, i int) error {
 
 // frrDaemon is one daemon of FRR, and the socket whose presence says that it
 // answers.
-type frrDaemon struct{ name, path, template, socket string }
+type frrDaemon struct {
+	name, path, template, socket string
+	args                         []string
+}
 
-func zebra() frrDaemon { return frrDaemon{"zebra", zebraPath, "frr-zebra.conf.tmpl", "zserv.api"} }
+// zebra replaces IPv6 routes in one step, as it does IPv4 ones: by default it
+// deletes the old one first, and a packet in between has no way (zebra(8)).
+func zebra() frrDaemon {
+	return frrDaemon{"zebra", zebraPath, "frr-zebra.conf.tmpl", "zserv.api", []string{"--v6-rr-semantics"}}
+}
+
 func bgpd(template string) frrDaemon {
-	return frrDaemon{"bgpd", bgpdPath, template, "bgpd.vty"}
+	return frrDaemon{"bgpd", bgpdPath, template, "bgpd.vty", nil}
 }
 
 func (f *frr) run(ctx context.Context, c daemonConfig, bgpdTemplate string) error {
@@ -99,8 +107,9 @@ func (f *frr) launch(ctx context.Context, c daemonConfig, all ...frrDaemon) erro
 		if err := os.Remove(in(d.socket)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return fmt.Errorf("lab: %w", err) // of a daemon that was killed
 		}
-		p, err := f.lab.Start(c.node(), c.Name+"-"+d.name, []string{d.path, "-f", conf, "-i", in(d.name + ".pid"),
-			"-z", in("zserv.api"), "--vty_socket", dir, "-A", "127.0.0.1", "-P", "0", "--log", "stdout"})
+		args := []string{d.path, "-f", conf, "-i", in(d.name + ".pid"),
+			"-z", in("zserv.api"), "--vty_socket", dir, "-A", "127.0.0.1", "-P", "0", "--log", "stdout"}
+		p, err := f.lab.Start(c.node(), c.Name+"-"+d.name, append(args, d.args...))
 		if err != nil {
 			return err
 		}

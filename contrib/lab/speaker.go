@@ -67,7 +67,7 @@ func (s *Speaker) Start(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		err = f.launch(ctx, s.config, zebra(), frrDaemon{"staticd", staticdPath, "frr-static.conf.tmpl", "staticd.vty"}, bgpd("frr-host.conf.tmpl"))
+		err = f.launch(ctx, s.config, zebra(), frrDaemon{"staticd", staticdPath, "frr-static.conf.tmpl", "staticd.vty", nil}, bgpd("frr-host.conf.tmpl"))
 		s.take(&f.daemons)
 		return err
 	case BIRD:

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"path/filepath"
@@ -31,7 +32,9 @@ type watched struct {
 	check   string
 	// lesser is what the peers are told of host A while it is unhealthy.
 	lesser string
-	p      *probe.Probe
+	// moved is asked while host B serves; nil asks nothing.
+	moved func()
+	p     *probe.Probe
 }
 
 // What a route server has of host A. The lab's route servers go by community
@@ -63,14 +66,14 @@ func TestServices(t *testing.T) {
 		script := filepath.Join(r.folder(host, "app"), "check-app")
 		r.put(script, "#!/bin/sh\nsaid=$(redis-cli -p 6380 ping 2>&1)\necho \"$said\"\n[ \"$said\" = PONG ]\n", 0o755)
 		text := "[network]\nbackend = \"iproute\"\n[bgp]\nprovider = \"linode\"\ndcid = 10\n"
-		for i, vip := range []string{
-			"web]\n[vip.web.check.https]\nurl = \"http://127.0.0.1/healthz\"\nmatch = \"^ready$\"\n",
-			"ns]\nrecovery_delay = \"2s\"\n[vip.ns.check.query]\ndns = \"127.0.0.1\"\nquery = \"health.example\"\nanswer = \"192.0.2.1\"\n",
-			"cache]\npreempt = false\n[vip.cache.check.ping]\ntcp = \"127.0.0.1:6379\"\nsend = \"PING\\r\\n\"\nexpect = \"+PONG\"\n",
-			"app]\non_unhealthy = \"demote\"\n[vip.app.check.script]\nexec = [\"" + script + "\"]\n",
+		for i, v := range []struct{ vip, rule, check, asks string }{
+			{"web", "", "page", "url = \"http://127.0.0.1/healthz\"\nmatch = \"^ready$\""},
+			{"ns", "recovery_delay = \"2s\"", "query", "dns = \"127.0.0.1\"\nquery = \"health.example\"\nanswer = \"192.0.2.1\""},
+			{"cache", "preempt = false", "ping", "tcp = \"127.0.0.1:6379\"\nsend = \"PING\\r\\n\"\nexpect = \"+PONG\""},
+			{"app", "on_unhealthy = \"demote\"", "script", fmt.Sprintf("exec = [%q]", script)},
 		} {
-			table, rest, _ := strings.Cut(vip, "\n")
-			text += fmt.Sprintf("[vip.%s\naddress = \"198.18.0.%d/32\"\nrole = %q\n%s%s", table, i+1, role, rest, paced)
+			text += fmt.Sprintf("[vip.%[1]s]\naddress = \"198.18.0.%[2]d/32\"\nrole = %[3]q\n%[4]s\n[vip.%[1]s.check.%[5]s]\n%[6]s\n%[7]s",
+				v.vip, i+1, role, v.rule, v.check, v.asks, paced)
 		}
 		r.write(host, text)
 		r.start(host)
@@ -94,7 +97,8 @@ func TestServices(t *testing.T) {
 				f(t, w)
 			})
 		}
-		watch("web", "https", withdrawn, 1, func(t *testing.T, w *watched) {
+		watch("web", "page", withdrawn, 1, func(t *testing.T, w *watched) {
+			w.moved = w.serves
 			for _, f := range []fault{
 				a.web.stopped(),
 				a.web.frozen("no answer in time"),
@@ -180,11 +184,40 @@ func (w *watched) moves(f fault, back func(recovered time.Time)) {
 	told := w.told(w.lesser)
 	w.answers(w.p, lab.HostB, 5*time.Second)
 	w.t.Logf("%s: seen after %s, told to the last peer %s later", f.name, decided.Sub(began).Round(time.Millisecond), told.Sub(decided).Round(100*time.Microsecond))
+	if w.moved != nil {
+		w.moved()
+	}
 	f.end(w.t)
 	back(w.is(lab.HostA, "up", ""))
 	w.answers(w.p, lab.HostA, 5*time.Second)
 	// The host itself is alive, so none may be lost before the withdrawal either.
 	w.lossless(w.p, began, f.name)
+}
+
+// serves has the client ask the service itself, at the VIP, again and again.
+func (w *watched) serves() {
+	w.t.Helper()
+	client := http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{
+		DisableKeepAlives: true,
+		DialContext: func(ctx context.Context, network, address string) (c net.Conn, err error) {
+			err = w.Do(lab.Client, func() error {
+				c, err = new(net.Dialer).DialContext(ctx, network, address)
+				return err
+			})
+			return c, err
+		},
+	}}
+	for range 20 {
+		said, err := client.Get("http://" + w.address + "/")
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		body, err := io.ReadAll(said.Body)
+		said.Body.Close()
+		if err != nil || said.StatusCode != http.StatusOK || string(body) != "ready" {
+			w.t.Fatalf("%s: %s %q %v", w.address, said.Status, body, err)
+		}
+	}
 }
 
 // stays has a service be slow, in the eyes of its check too, and nothing come of it.

@@ -57,11 +57,7 @@ func newRig(t *testing.T, kind lab.Kind) *rig {
 	if os.Geteuid() != 0 {
 		t.Skip("needs root: the lab makes network namespaces")
 	}
-	for k, program := range map[lab.Kind]string{lab.FRR: "/usr/lib/frr/bgpd", lab.BIRD: "/usr/sbin/bird"} {
-		if _, err := os.Stat(program); k == kind && err != nil {
-			t.Skipf("%s is not installed", program)
-		}
-	}
+	needs(t, kind)
 	o := lab.Linode(10, 4)
 	o.RouteServers = kind
 	o.Name = fmt.Sprintf("e2e%d-%d", os.Getpid()%10000, count.Add(1))
@@ -93,6 +89,16 @@ func newRig(t *testing.T, kind lab.Kind) *rig {
 	return r
 }
 
+// needs skips a test when a daemon is not there.
+func needs(t *testing.T, kind lab.Kind) {
+	t.Helper()
+	for k, program := range map[lab.Kind]string{lab.FRR: "/usr/lib/frr/bgpd", lab.BIRD: "/usr/sbin/bird"} {
+		if _, err := os.Stat(program); k == kind && err != nil {
+			t.Skipf("%s is not installed", program)
+		}
+	}
+}
+
 func (r *rig) limit(d time.Duration) context.Context {
 	ctx, cancel := context.WithTimeout(r.t.Context(), d)
 	r.t.Cleanup(cancel)
@@ -107,10 +113,11 @@ func (r *rig) args(host string, verb ...string) []string {
 		"--socket", filepath.Join(dir, "s.sock"), "--state-dir", filepath.Join(dir, "state"))
 }
 
-// config writes a host's config: VIPs as NAME=ADDRESS=ROLE.
+// config writes a host's config: VIPs as NAME=ADDRESS=ROLE. What a drain tells
+// the peers stands for long enough to be seen at each of them.
 func (r *rig) config(host string, vips ...string) {
 	r.t.Helper()
-	text := "[network]\nbackend = \"iproute\"\n[bgp]\nprovider = \"linode\"\ndcid = 10\n"
+	text := "[network]\nbackend = \"iproute\"\n[bgp]\nprovider = \"linode\"\ndcid = 10\ndrain_grace = \"5s\"\n"
 	for _, v := range vips {
 		f := strings.Split(v, "=")
 		text += fmt.Sprintf("[vip.%s]\naddress = %q\nrole = %q\n", f[0], f[1], f[2])
