@@ -31,6 +31,18 @@ func checks(cfg *config.Config, view health.View) []status.Check {
 	return all
 }
 
+// lookAt says how a person sees for themselves what a check saw.
+func lookAt(c status.Check) string {
+	command := map[string]string{
+		"http": "curl -v " + c.Target, "icmp": "ping " + c.Target, "exec": c.Target, "file": "ls -l " + c.Target,
+		"process": "pgrep -a " + c.Target, "unit": "systemctl status " + c.Target, "interface": "ip link show " + c.Target,
+	}[c.Kind]
+	if command == "" {
+		return "it asks for " + c.Kind + " " + c.Target
+	}
+	return "see on this host: " + command
+}
+
 // healthProblems are the checks that are not up, and the VIPs that wait for a
 // person though they could be served here.
 func (l *Loop) healthProblems(cfg *config.Config, all []status.Check, want Desired) []status.Problem {
@@ -38,7 +50,7 @@ func (l *Loop) healthProblems(cfg *config.Config, all []status.Check, want Desir
 	for _, c := range all {
 		switch health.State(c.State) {
 		case health.Down:
-			problems = append(problems, status.Problem{Object: "check " + c.Name, Message: cmp.Or(c.Output, "no result yet"), Hint: "try it on this host: " + c.Kind + " " + c.Target})
+			problems = append(problems, status.Problem{Object: "check " + c.Name, Message: cmp.Or(c.Output, "no result yet"), Hint: lookAt(c)})
 		case health.Broken:
 			problems = append(problems, status.Problem{Object: "check " + c.Name, Message: "the check can't run, so it counts as not up: " + c.Output,
 				Hint: "it says nothing of the service: see to the check"})
