@@ -54,7 +54,26 @@ lint: ## vet, gofmt, staticcheck
 generate: ## what is generated: the plugin protocol, from plugins/proto/v1/*.proto
 	$(GO) -C plugins generate ./...
 
+# What the packages call themselves: VERSION, or what comes before any release.
+PACKAGE_VERSION = $(or $(VERSION),0.0.0-git$(shell git log -1 --format=%cd.%h --date=format:%Y%m%d))
+ARCH ?= amd64
+
+.PHONY: package
+package: ## .deb, .rpm, .apk and Arch packages for ARCH (amd64,arm64,... or all), in dist/: built twice, and the same
+	rm -rf dist
+	SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) $(GO) run ./contrib/packaging -version $(PACKAGE_VERSION) -arch $(ARCH) -out dist/again
+	SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) $(GO) run ./contrib/packaging -version $(PACKAGE_VERSION) -arch $(ARCH) -out dist
+	cd dist && sha256sum -c again/SHA256SUMS
+	rm -r dist/again dist/stage
+
 .PHONY: install
-install: build ## into $(DESTDIR)$(PREFIX)
+install: build ## into $(DESTDIR)$(PREFIX), with the units
 	install -D -m 0755 bin/stentor $(DESTDIR)$(PREFIX)/bin/stentor
 	install -D -m 0644 core/config/reference.toml $(DESTDIR)$(PREFIX)/share/doc/stentor/reference.toml
+	install -D -m 0644 contrib/man/stentor-plugin.7 $(DESTDIR)$(PREFIX)/share/man/man7/stentor-plugin.7
+	install -D -m 0644 contrib/systemd/stentor.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/stentor.conf
+	install -D -m 0644 contrib/systemd/stentor.tmpfiles $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/stentor.conf
+	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system
+	for unit in stentor stentor-apply; do \
+		sed 's,/usr/bin/stentor,$(PREFIX)/bin/stentor,' contrib/systemd/$$unit.service >$(DESTDIR)$(PREFIX)/lib/systemd/system/$$unit.service || exit 1; \
+	done

@@ -48,7 +48,8 @@ traffic follows the healthy host. Without a verb it shows the status.`,
 	status := a.status()
 	root.Args, root.RunE = cobra.NoArgs, status.RunE
 	root.Flags().AddFlagSet(status.Flags())
-	root.AddCommand(status, a.run(), a.check(), a.diff(), a.apply(), a.confirm(), a.watch(), a.history(), a.probe(), a.drain(), a.undrain(), a.failback(), a.reload(), a.version(), a.imports(), a.init(), a.lab(), a.plugins(), a.pluginServe(), a.guard())
+	root.AddCommand(status, a.run(), a.check(), a.diff(), a.apply(), a.confirm(), a.watch(), a.history(), a.probe(), a.drain(), a.undrain(), a.failback(), a.reload(), a.version(), a.imports(), a.init(), a.setup(), a.lab(), a.plugins(), a.pluginServe(), a.guard())
+	root.CompletionOptions.HiddenDefaultCmd = true // packages bring what it prints
 	root.InitDefaultCompletionCmd()
 	for _, c := range root.Commands() {
 		if c.HasSubCommands() { // alone it is help; cobra takes any other word for that too

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -88,8 +89,13 @@ func detached(binary string, args []string) error {
 	return nil
 }
 
+// managerSocket is NOTIFY_SOCKET for a unit of PID 1 (sd_notify(3)).
+const managerSocket = "/run/systemd/notify"
+
 // underSystemd reports whether systemd manages this host (sd_booted(3)) and
-// would run a unit in the network namespace of this process.
+// would run a unit in the network namespace of this process. A sandbox may keep
+// us from looking at PID 1 (ptrace(2), "Ptrace access mode checking"); a unit of
+// its own stands where it does.
 func underSystemd() bool {
 	if info, err := os.Lstat("/run/systemd/system"); err != nil || !info.IsDir() {
 		return false
@@ -99,5 +105,8 @@ func underSystemd() bool {
 		return false
 	}
 	its, err := os.Readlink("/proc/1/ns/net")
+	if errors.Is(err, fs.ErrPermission) {
+		return os.Getenv("NOTIFY_SOCKET") == managerSocket
+	}
 	return err == nil && ours == its
 }

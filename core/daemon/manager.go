@@ -3,6 +3,7 @@ package daemon
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -26,9 +27,13 @@ func notifyReloading() {
 	}
 }
 
-// tellManager reports READY at the first snapshot, a line of STATUS at each,
-// STOPPING when stopping ends, and feeds the watchdog for as long as the loop
-// makes passes.
+// readyWithin bounds how long a start waits for the addresses: what comes after
+// it at boot must not wait for ever.
+const readyWithin = 10 * time.Second
+
+// tellManager reports READY when the addresses are on the host, so that services
+// that bind them can start, a line of STATUS at each snapshot, STOPPING when
+// stopping ends, and feeds the watchdog for as long as the loop makes passes.
 func (d *Daemon) tellManager(ctx, stopping context.Context) {
 	interval, _ := sd.SdWatchdogEnabled(false)
 	var dog <-chan time.Time
@@ -38,18 +43,27 @@ func (d *Daemon) tellManager(ctx, stopping context.Context) {
 		dog = ticker.C
 	}
 	ready, passes, stop := false, uint64(0), stopping.Done()
+	late := time.NewTimer(readyWithin)
+	defer late.Stop()
+	beReady := func() {
+		if !ready {
+			notify("READY=1")
+			ready = true
+		}
+	}
 	for {
 		next := d.Next()
 		if s := d.Status(); s != nil {
-			if !ready {
-				notify("READY=1")
-				ready = true
+			if placed(s) {
+				beReady()
 			}
 			notify("STATUS=" + summary(s))
 		}
 		select {
 		case <-ctx.Done():
 			return
+		case <-late.C:
+			beReady()
 		case <-stop:
 			notify("STOPPING=1" + d.moreTime())
 			stop = nil
@@ -62,6 +76,15 @@ func (d *Daemon) tellManager(ctx, stopping context.Context) {
 			d.loop.Wake() // the next tick wants to see a new pass
 		}
 	}
+}
+
+// placed reports whether every address is where it shall be, or the network
+// backend said why it can't be.
+func placed(s *status.Status) bool {
+	if slices.ContainsFunc(s.Problems, func(p status.Problem) bool { return p.Object == "network" }) {
+		return true
+	}
+	return !slices.ContainsFunc(s.VIPs, func(v status.VIP) bool { return !v.OnHost && v.State != status.Drained })
 }
 
 // moreTime asks for the time that a drain takes before the goodbye, which can be

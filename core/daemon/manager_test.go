@@ -108,19 +108,20 @@ func decodeStatus(raw []byte, err error) (*status.Status, error) {
 // TestManagerIsTold walks through a daemon's life as systemd sees it.
 func TestManagerIsTold(t *testing.T) {
 	m := newManager(t)
-	o := options(t, sound)
+	alone, _, _ := strings.Cut(sound, "[vip.web]") // no address to wait for
+	o := options(t, alone)
 	client, stop := start(t, o, nil)
 
 	ready := m.await(0, "READY=1")
 	if ready != 0 {
 		t.Errorf("before READY=1: %q", m.all[:ready])
 	}
-	m.await(ready, "STATUS=0/1 VIPs announced, 1/1 sessions")
+	m.await(ready, "STATUS=0/0 VIPs announced, 1/1 sessions")
 	if _, err := client.Status(t.Context()); err != nil {
 		t.Errorf("ready, and no status to be had: %v", err)
 	}
 
-	for name, text := range map[string]string{"a config": sound, "a mistake": "[bgp]\nasn = \"?\"\n"} {
+	for name, text := range map[string]string{"a config": alone, "a mistake": "[bgp]\nasn = \"?\"\n"} {
 		write(t, o.Config, text)
 		n, before := len(m.read()), monotonic(t)
 		_, err := client.Reload(t.Context())
@@ -147,6 +148,27 @@ func TestManagerIsTold(t *testing.T) {
 	}
 	if got := m.count("WATCHDOG=1"); got != 0 {
 		t.Errorf("WATCHDOG=1 came %d times, and nobody asked for it", got)
+	}
+}
+
+// TestPlaced: what binds an address is started when that is there, and all the
+// same when it can't be.
+func TestPlaced(t *testing.T) {
+	there, away := status.VIP{OnHost: true, State: status.Pending}, status.VIP{State: status.Pending}
+	for name, tt := range map[string]struct {
+		s    status.Status
+		want bool
+	}{
+		"no VIP":                  {status.Status{}, true},
+		"there":                   {status.Status{VIPs: []status.VIP{there, there}}, true},
+		"one is missing":          {status.Status{VIPs: []status.VIP{there, away}}, false},
+		"drained off the host":    {status.Status{VIPs: []status.VIP{{State: status.Drained}}}, true},
+		"the backend can't do it": {status.Status{VIPs: []status.VIP{away}, Problems: []status.Problem{{Object: "network"}}}, true},
+		"a peer is down":          {status.Status{VIPs: []status.VIP{away}, Problems: []status.Problem{{Object: "peer rs1"}}}, false},
+	} {
+		if got := placed(&tt.s); got != tt.want {
+			t.Errorf("%s: %v", name, got)
+		}
 	}
 }
 
