@@ -24,7 +24,7 @@ func (b *build) licenses() error {
 		return err
 	}
 	var out strings.Builder
-	out.WriteString("Stentor contains these Go modules, as they were published; their sources are\nat proxy.golang.org under the names and versions below.\n")
+	out.WriteString("Stentor contains these Go modules, as they were published under the names\nand versions below.\n")
 	if err := licence(&out, "the Go standard library, "+info.GoVersion, strings.TrimSpace(string(goRoot))); err != nil {
 		return err
 	}
