@@ -75,15 +75,25 @@ func do(ctx context.Context, call func() error) error {
 	return err
 }
 
+// hangUpTime bounds the wait for hangUp's end.
+const hangUpTime = time.Second
+
 // hangUp closes the connection that gonetworkmanager shares among all its
 // values, which ends calls that hang in it; the next call makes a new one. It
-// does not wait: a handshake that hangs holds the lock that it needs.
+// returns when that is done, lest it close the next one; but a handshake that
+// hangs holds the lock that it needs, and is not waited for longer.
 func hangUp() {
+	closed := make(chan struct{})
 	go func() {
+		defer close(closed)
 		if conn, err := dbus.SystemBus(); err == nil {
 			_ = conn.Close()
 		}
 	}()
+	select {
+	case <-closed:
+	case <-time.After(hangUpTime):
+	}
 }
 
 // inWords makes an error of a D-Bus call readable.
