@@ -72,7 +72,7 @@ func (a *app) applyByDaemon(ctx context.Context, wait, trial time.Duration) erro
 		fmt.Fprintln(a.talk, n)
 	}
 	if done.Converged {
-		fmt.Fprintf(a.out, "applied by the running daemon: generation %d, %d VIPs\n", done.Generation, done.VIPs)
+		fmt.Fprintf(a.out, "applied by the running daemon: generation %d, %s\n", done.Generation, number(done.VIPs, "VIP"))
 		a.sayTrial(done.Until)
 		return nil
 	}
@@ -106,12 +106,12 @@ func (a *app) applyOnce(ctx context.Context, o registry.Options, trial time.Dura
 		fmt.Fprintf(a.out, "%s %s\n", s.Verb, s.Object)
 	}
 	if o.Root != "" {
-		fmt.Fprintf(a.out, "wrote the files below %s by %s (%s): %d VIPs, %d changes; they take effect when that system boots\n",
-			o.Root, done.Network, done.Why, done.VIPs, len(done.Steps))
+		fmt.Fprintf(a.out, "wrote the files below %s by %s (%s): %s, %s; they take effect when that system boots\n",
+			o.Root, done.Network, done.Why, number(done.VIPs, "VIP"), number(len(done.Steps), "change"))
 		return nil
 	}
-	fmt.Fprintf(a.out, "applied without a daemon by %s (%s): %d VIPs on this host, %d changes; nothing is announced\n",
-		done.Network, done.Why, done.VIPs, len(done.Steps))
+	fmt.Fprintf(a.out, "applied without a daemon by %s (%s): %s on this host, %s; nothing is announced\n",
+		done.Network, done.Why, number(done.VIPs, "VIP"), number(len(done.Steps), "change"))
 	if done.Trial != nil {
 		a.sayTrial(done.Trial.Deadline.Wall)
 	}

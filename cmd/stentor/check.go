@@ -213,7 +213,7 @@ func writeChecked(w io.Writer, cfg *config.Config, c checked) {
 	for _, f := range c.Config {
 		fmt.Fprintln(w, f)
 	}
-	fmt.Fprintf(w, "config: %d VIPs, %d peers, AS%d, by %s\n", len(cfg.VIPs), len(cfg.BGP.Peers), cfg.BGP.ASN, cfg.BGP.Backend)
+	fmt.Fprintf(w, "config: %s, %s, AS%d, by %s\n", number(len(cfg.VIPs), "VIP"), number(len(cfg.BGP.Peers), "peer"), cfg.BGP.ASN, cfg.BGP.Backend)
 	if len(c.Backends) == 0 {
 		return
 	}

@@ -14,6 +14,14 @@ func indent(text string) string {
 	return "  " + strings.ReplaceAll(strings.TrimRight(text, "\n"), "\n", "\n  ")
 }
 
+// number counts things, in words that fit one of them too.
+func number(n int, thing string) string {
+	if n == 1 {
+		return "1 " + thing
+	}
+	return fmt.Sprintf("%d %ss", n, thing)
+}
+
 // columns aligns rows, and gives one line for each.
 func columns(rows [][]string) []string {
 	var b strings.Builder
