@@ -153,3 +153,14 @@ func (c *bgpClient) Observe(ctx context.Context) (SpeakerState, error) {
 	}
 	return speakerStateFromWire(r)
 }
+
+// InspectSpeaker finds nothing if the other side is no SpeakerInspector.
+func (c *bgpClient) InspectSpeaker(ctx context.Context, want Speaker) ([]Finding, error) {
+	r, err := c.rpc.InspectSpeaker(ctx, &pb.InspectSpeakerRequest{Want: speakerToWire(want)})
+	if err = unstatus(err); errors.Is(err, ErrUnsupported) {
+		return nil, nil
+	} else if err != nil {
+		return nil, err
+	}
+	return findingsFromWire(r.GetFindings())
+}

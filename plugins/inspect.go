@@ -11,6 +11,15 @@ type Inspector interface {
 	Inspect(ctx context.Context, want []VIP) ([]Finding, error)
 }
 
+// SpeakerInspector is what a BGP backend may be besides: one that knows the
+// traps of its speaker.
+type SpeakerInspector interface {
+	// InspectSpeaker tells what keeps want from working, or may later: a setting
+	// of the operator's, a neighbour or a route that somebody else has given the
+	// speaker. It changes nothing.
+	InspectSpeaker(ctx context.Context, want Speaker) ([]Finding, error)
+}
+
 // Severity tells how bad a finding is.
 type Severity string
 
@@ -21,8 +30,13 @@ const (
 	SeverityNote    Severity = "note"    // worth knowing
 )
 
+// Code names a kind of finding, for programs: "ifupdown-source". It stays when
+// the words for people change.
+type Code string
+
 // Finding is one trap, with its fix.
 type Finding struct {
+	Code     Code
 	Severity Severity
 	Object   string // for people: "vip web", "link eth0", a program's name
 	// Path and Line are where it stands, when it stands in a file; Line counts

@@ -90,3 +90,36 @@ func TestOver(t *testing.T) {
 		t.Error("an int is no TOML value")
 	}
 }
+
+// doctor is a recorder that knows traps.
+type doctor struct {
+	*recorder
+	found []Finding
+}
+
+func (d *doctor) InspectSpeaker(_ context.Context, want Speaker) ([]Finding, error) {
+	d.want = want
+	return d.found, nil
+}
+
+// TestInspectSpeaker: findings come over, and who knows none has none to tell.
+func TestInspectSpeaker(t *testing.T) {
+	want := Speaker{ASN: 65001, RouterID: netip.MustParseAddr("192.0.2.7"), Peers: []Peer{{Name: "rs1", Addr: netip.MustParseAddr("2001:db8::1"), ASN: 65000}}}
+	d := &doctor{recorder: &recorder{}, found: []Finding{{Code: "x-trap", Severity: SeverityWarning, Object: "rs1", Path: "/etc/x.conf", Line: 3, Message: "m", Hint: "h"}}}
+	for _, tt := range []struct {
+		backend BGPBackend
+		found   []Finding
+	}{{d, d.found}, {d.recorder, nil}} {
+		b, err := BGPOver(t.Context(), over(t, tt.backend))
+		if err != nil {
+			t.Fatal(err)
+		}
+		found, err := b.(SpeakerInspector).InspectSpeaker(t.Context(), want)
+		if diff := cmp.Diff(tt.found, found); err != nil || diff != "" {
+			t.Errorf("%v\n%s", err, diff)
+		}
+	}
+	if diff := cmp.Diff(want, d.want, cmpopts.EquateEmpty(), cmp.Comparer(same[netip.Addr]), cmp.Comparer(same[netip.Prefix])); diff != "" {
+		t.Error(diff)
+	}
+}

@@ -52,6 +52,7 @@ func serve(b Backend, log *slog.Logger, register func(*grpc.Server)) {
 			g := guard{log: log, grace: overrunGrace, exit: os.Exit}
 			return grpc.NewServer(append(o,
 				grpc.MaxRecvMsgSize(wire.MaxMessage),
+				grpc.StaticStreamWindowSize(wire.Window), grpc.StaticConnWindowSize(wire.Window),
 				grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: wire.MinPing, PermitWithoutStream: true}),
 				grpc.UnaryInterceptor(g.unary), grpc.StreamInterceptor(g.stream))...)
 		},

@@ -150,3 +150,16 @@ func (s *bgpServer) ObserveSpeaker(ctx context.Context, _ *pb.ObserveSpeakerRequ
 	err := s.turn.do(ctx, func() (err error) { seen, err = s.b.Observe(ctx); return err })
 	return speakerStateToWire(seen), status(err)
 }
+
+func (s *bgpServer) InspectSpeaker(ctx context.Context, r *pb.InspectSpeakerRequest) (*pb.InspectSpeakerResponse, error) {
+	inspector, ok := s.b.(SpeakerInspector)
+	if !ok {
+		return s.UnimplementedBGPBackendServiceServer.InspectSpeaker(ctx, r)
+	}
+	want, err := speakerFromWire(r.GetWant())
+	if err != nil {
+		return nil, status(err)
+	}
+	found, err := inspector.InspectSpeaker(ctx, want)
+	return &pb.InspectSpeakerResponse{Findings: findingsToWire(found)}, status(err)
+}

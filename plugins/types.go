@@ -224,6 +224,9 @@ type PeerState struct {
 	ErrorAt   time.Time // when LastError happened
 	// Received counts the routes that the peer sends us; all are dropped.
 	Received int
+	// GracefulRestart: both ends of the established session offered it, so the
+	// peer keeps our routes for Peer.GracefulRestart when the connection ends.
+	GracefulRestart bool
 	// BFD is how the peer's BFD session is; nil if there is none, or it is not
 	// known.
 	BFD *BFDState

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"net/netip"
 	"testing"
 	"time"
@@ -45,7 +46,7 @@ var (
 		}
 		return time.Unix(rapid.Int64Range(-1e9, 1e10).Draw(t, "s"), rapid.Int64Range(0, 999999999).Draw(t, "ns"))
 	})
-	counts = rapid.IntRange(0, 1<<32-1)
+	counts = rapid.IntRange(0, min(1<<32-1, math.MaxInt))
 )
 
 func settings(depth int) *rapid.Generator[map[string]any] {
@@ -122,7 +123,7 @@ func TestCrossing(t *testing.T) {
 				State:     rapid.SampledFrom([]SessionState{StateIdle, StateConnect, StateActive, StateOpenSent, StateOpenConfirm, StateEstablished}).Draw(t, "state"),
 				Since:     times.Draw(t, "since"),
 				Announced: rapid.SliceOfN(prefixes, 0, 4).Draw(t, "announced"), LastError: rapid.String().Draw(t, "error"),
-				ErrorAt: times.Draw(t, "at"), Received: counts.Draw(t, "received"), BFD: bfd,
+				ErrorAt: times.Draw(t, "at"), Received: counts.Draw(t, "received"), BFD: bfd, GracefulRestart: rapid.Bool().Draw(t, "graceful restart"),
 			}
 		}), 0, 3).Draw(t, "peers")}
 	}), speakerStateToWire, speakerStateFromWire)

@@ -96,7 +96,7 @@ func speakerStateToWire(s SpeakerState) *pb.ObserveSpeakerResponse {
 		return &pb.PeerState{
 			Name: wire.Text(p.Name), State: sessionStates()[p.State], Since: wire.Time(p.Since),
 			Announced: wire.Map(p.Announced, wire.Prefix), LastError: wire.Text(p.LastError), ErrorAt: wire.Time(p.ErrorAt),
-			Received: wire.Uint32(p.Received), Bfd: bfdStateToWire(p.BFD),
+			Received: wire.Uint32(p.Received), Bfd: bfdStateToWire(p.BFD), GracefulRestart: p.GracefulRestart,
 		}
 	})}
 }
@@ -130,7 +130,7 @@ func speakerStateFromWire(s *pb.ObserveSpeakerResponse) (SpeakerState, error) {
 			Name: p.GetName(), State: state, Since: r.Time("since"+of, p.GetSince()),
 			Announced: wire.Map(p.GetAnnounced(), func(s string) netip.Prefix { return r.Prefix("a prefix"+of, s) }),
 			LastError: p.GetLastError(), ErrorAt: r.Time("error_at"+of, p.GetErrorAt()), Received: int(p.GetReceived()),
-			BFD: bfdStateFromWire(r, of, p.GetBfd()),
+			BFD: bfdStateFromWire(r, of, p.GetBfd()), GracefulRestart: p.GetGracefulRestart(),
 		}
 	})}, r.Err()
 }

@@ -46,7 +46,7 @@ func vipStatesFromWire(all []*pb.VIPState) ([]VIPState, error) {
 func findingsToWire(all []Finding) []*pb.Finding {
 	return wire.Map(all, func(f Finding) *pb.Finding {
 		return &pb.Finding{
-			Severity: severities()[f.Severity], Object: wire.Text(f.Object), Path: wire.Text(f.Path), Line: wire.Uint32(f.Line),
+			Code: wire.Text(string(f.Code)), Severity: severities()[f.Severity], Object: wire.Text(f.Object), Path: wire.Text(f.Path), Line: wire.Uint32(f.Line),
 			Message: wire.Text(f.Message), Hint: wire.Text(f.Hint),
 		}
 	})
@@ -60,7 +60,7 @@ func findingsFromWire(all []*pb.Finding) ([]Finding, error) {
 			r.Fail(fmt.Sprintf("severity of %q", f.GetMessage()), err)
 		}
 		return Finding{
-			Severity: severity, Object: f.GetObject(), Path: f.GetPath(), Line: int(f.GetLine()),
+			Code: Code(f.GetCode()), Severity: severity, Object: f.GetObject(), Path: f.GetPath(), Line: int(f.GetLine()),
 			Message: f.GetMessage(), Hint: f.GetHint(),
 		}
 	}), r.Err()

@@ -160,6 +160,19 @@ func (r *Registry) net(ctx context.Context, name string, o own) (plugins.NetBack
 
 func (r *Registry) bgp(ctx context.Context, name string, o own) (plugins.BGPBackend, error) {
 	return get(r, r.openBGPs, r.bgps, plugins.KindBGP, name, o, func(p host.Program) (plugins.BGPBackend, error) {
-		return host.OpenBGP(ctx, r.pluginOptions(), p)
+		opts := r.pluginOptions()
+		opts.Background = opts.KeepTrying && r.speaker(name, o) != nil
+		return host.OpenBGP(ctx, opts, p)
 	})
+}
+
+// speaker is the built-in that speaks BGP by itself, in a process of its own;
+// nil if that name is not one's.
+func (r *Registry) speaker(name string, o own) plugins.BGPBackend {
+	for _, b := range r.bgps {
+		if i := b.Info(); i.Name == name && i.Has(plugins.CapUnprivileged) && r.isolates(i, o) {
+			return b
+		}
+	}
+	return nil
 }

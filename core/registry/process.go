@@ -25,6 +25,9 @@ func (r *Registry) Processes(kind plugins.Kind, name string) []status.Backend {
 	if own, ok := b.(processes); ok {
 		var all []status.Backend
 		for _, s := range own.Processes() {
+			if s.PID == 0 && s.LastEnd == "" {
+				continue // the first one is coming up
+			}
 			all = append(all, process(s))
 		}
 		return all

@@ -119,6 +119,15 @@ func (r *Registry) OpenBGP(ctx context.Context, name string, settings map[string
 	if mistake != nil {
 		return nil, &SettingsError{Backend: name, Err: mistake}
 	}
+	if s := r.speaker(name, own); s != nil && !r.Configured(name) {
+		// Its process may come up later, and is to find a table without mistakes.
+		var ce *plugins.ConfigError
+		if err := s.Configure(ctx, plugins.Config{Settings: rest}); errors.As(err, &ce) {
+			return nil, &SettingsError{Backend: name, Err: ce}
+		} else if err != nil {
+			return nil, fmt.Errorf("backend %s: %w", name, err)
+		}
+	}
 	b, err := r.bgp(ctx, name, own)
 	if errors.Is(err, host.ErrNone) {
 		return nil, fmt.Errorf("no BGP backend is called %q; there are: %s", name, strings.Join(r.Names(plugins.KindBGP), ", "))

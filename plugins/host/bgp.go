@@ -127,6 +127,17 @@ func (b *BGP) Observe(ctx context.Context) (plugins.SpeakerState, error) {
 	return state, nil
 }
 
+// InspectSpeaker asks the process of all peers, which need not be an inspector.
+func (b *BGP) InspectSpeaker(ctx context.Context, want plugins.Speaker) (f []plugins.Finding, err error) {
+	err = b.main.call(ctx, "InspectSpeaker", func(ctx context.Context, s plugins.BGPBackend) (err error) {
+		if i, ok := s.(plugins.SpeakerInspector); ok {
+			f, err = i.InspectSpeaker(ctx, want)
+		}
+		return err
+	})
+	return f, err
+}
+
 // Close ends all processes.
 func (b *BGP) Close() error {
 	var calls sync.WaitGroup

@@ -14,16 +14,24 @@ import (
 const maxMisses = 3
 
 // call has the present process do something. While there is none it fails at
-// once: Watch tells when there is one again.
+// once: Watch tells when there is one again. It waits for the first one.
 func (s *supervisor[B]) call(ctx context.Context, what string, do func(context.Context, B) error) error {
-	r, _, why := s.current()
-	if r == nil {
-		return why
-	}
 	if _, limited := ctx.Deadline(); !limited {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, s.opts.limits.call)
 		defer cancel()
+	}
+	r, news, why := s.current()
+	for r == nil && errors.Is(why, errComing) {
+		select {
+		case <-news:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		r, news, why = s.current()
+	}
+	if r == nil {
+		return why
 	}
 	return s.explain(ctx, r, what, do(ctx, r.backend))
 }
@@ -73,6 +81,9 @@ func (s *supervisor[B]) missed(r *running[B]) {
 
 // Configure is remembered for the processes to come.
 func (s *supervisor[B]) Configure(ctx context.Context, c plugins.Config) error {
+	if s.remember(c) {
+		return nil
+	}
 	r, _, _ := s.current()
 	err := s.call(ctx, "Configure", func(ctx context.Context, b B) error { return b.Configure(ctx, c) })
 	lost := errors.Is(err, plugins.ErrUnavailable) || errors.Is(err, context.DeadlineExceeded)
@@ -88,6 +99,18 @@ func (s *supervisor[B]) Configure(ctx context.Context, c plugins.Config) error {
 	return nil
 }
 
+// remember takes over what the first process will be configured with, if that
+// one is still coming up.
+func (s *supervisor[B]) remember(c plugins.Config) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !errors.Is(s.why, errComing) {
+		return false
+	}
+	s.config = &c
+	return true
+}
+
 // Detect asks the present process.
 func (s *supervisor[B]) Detect(ctx context.Context) (d plugins.Detection, err error) {
 	err = s.call(ctx, "Detect", func(ctx context.Context, b B) (err error) { d, err = b.Detect(ctx); return err })
@@ -100,7 +123,9 @@ func (s *supervisor[B]) Watch(ctx context.Context, changed func(plugins.Change))
 	for ctx.Err() == nil {
 		r, news, why := s.current()
 		if r == nil {
-			changed(plugins.Change{Why: why.Error()})
+			if !errors.Is(why, errComing) {
+				changed(plugins.Change{Why: why.Error()})
+			}
 			select {
 			case <-ctx.Done():
 			case <-news:

@@ -28,6 +28,10 @@ type Options struct {
 	// ended is, and what it is to be configured with remembered; else its first
 	// failure is the error of OpenNet and OpenBGP.
 	KeepTrying bool
+	// Background has OpenBGP not wait for the first process: calls do, and one
+	// that does not come up is tried again, as KeepTrying says. Who sets it has
+	// checked what the backend is to be configured with.
+	Background bool
 	Log        *slog.Logger // nil: none
 
 	limits limits
@@ -66,7 +70,7 @@ func (o Options) withDefaults() Options {
 	}
 	if o.limits == (limits{}) {
 		o.limits = limits{
-			start: 10 * time.Second, ping: 5 * time.Second, pong: 10 * time.Second, call: 2 * time.Minute, bye: 2 * time.Second,
+			start: 10 * time.Second, ping: 10 * time.Second, pong: 10 * time.Second, call: 2 * time.Minute, bye: 2 * time.Second,
 			retryMin: 100 * time.Millisecond, retryMax: 30 * time.Second, calm: time.Minute,
 		}
 	}

@@ -51,7 +51,7 @@ func launch(ctx context.Context, o Options, prog Program) (*instance, error) {
 	i := &instance{prog: prog, opts: o, tail: &tail{}, since: time.Now(), gone: make(chan struct{})}
 	log := o.Log.With("plugin", prog.Name)
 	runDir := o.runDir(prog.User)
-	sweep(runDir)
+	go sweep(runDir)
 	i.client = plugin.NewClient(&plugin.ClientConfig{
 		HandshakeConfig:  wire.Handshake(),
 		VersionedPlugins: map[int]plugin.PluginSet{plugins.APIVersion: {wire.Service: connection{}}},
@@ -78,7 +78,8 @@ func launch(ctx context.Context, o Options, prog Program) (*instance, error) {
 			grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(wire.MaxMessage), grpc.MaxCallSendMsgSize(wire.MaxMessage)),
 			grpc.WithMaxHeaderListSize(wire.MaxHeaders),
 			grpc.WithUnaryInterceptor(prog.tooLarge),
-			grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: 2 * wire.MinPing, Timeout: o.limits.pong, PermitWithoutStream: true}),
+			grpc.WithStaticStreamWindowSize(wire.Window), grpc.WithStaticConnWindowSize(wire.Window),
+			grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: 4 * wire.MinPing, Timeout: o.limits.pong, PermitWithoutStream: true}),
 		},
 		Stderr: i.tail, SyncStdout: printed{log}, SyncStderr: printed{log},
 		Logger: logger{log: log},
@@ -93,7 +94,10 @@ func launch(ctx context.Context, o Options, prog Program) (*instance, error) {
 	go i.follow(log)
 	ctx, cancel := context.WithTimeout(ctx, o.limits.start)
 	defer cancel()
-	if err := i.ping(ctx); err != nil {
+	if !prog.own { // else its first answer says as much
+		err = i.ping(ctx)
+	}
+	if err != nil {
 		i.stop("did not answer after its handshake")
 		return nil, fmt.Errorf("%s: it shook hands, and its health service does not say that it serves (%s)%s%s%w", prog, status.Convert(err).Message(), prog.advice(), i.tail, quietly{plugins.ErrUnavailable})
 	}

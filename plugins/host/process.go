@@ -189,14 +189,17 @@ func enter(netns string) error {
 }
 
 // giveUp takes from this thread what a program must not inherit from the
-// daemon: the way to more rights, the ambient capabilities (capabilities(7)),
-// which a change of user alone would not clear, and open files.
+// daemon: the way to more rights, the ambient and inheritable capabilities
+// (capabilities(7)), which a change of user alone would not clear, and open files.
 func giveUp() error {
 	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
 		return fmt.Errorf("no_new_privs: %w", err)
 	}
 	if err := unix.Prctl(unix.PR_CAP_AMBIENT, unix.PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0); err != nil {
 		return fmt.Errorf("ambient capabilities: %w", err)
+	}
+	if err := inheritNone(); err != nil {
+		return fmt.Errorf("inheritable capabilities: %w", err)
 	}
 	// What the daemon opened is close-on-exec; what it was started with, as by a
 	// shell or a service manager, need not be.
@@ -210,6 +213,18 @@ func giveUp() error {
 		}
 	}
 	return nil
+}
+
+// inheritNone empties the inheritable set of this thread, which newer versions
+// of systemd fill for a service.
+func inheritNone() error {
+	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+	var sets [2]unix.CapUserData // of 32 capabilities each
+	if err := unix.Capget(&header, &sets[0]); err != nil {
+		return err
+	}
+	sets[0].Inheritable, sets[1].Inheritable = 0, 0
+	return unix.Capset(&header, &sets[0])
 }
 
 // rootIsNobody has a program that this thread starts get no capabilities for

@@ -72,6 +72,10 @@ type running[B plugins.Backend] struct {
 // supervise starts prog, and starts it again whenever it ends, until close.
 func supervise[B plugins.Backend](ctx context.Context, o Options, prog Program, over func(context.Context, grpc.ClientConnInterface) (B, error)) (*supervisor[B], error) {
 	s := newSupervisor(o, prog, over)
+	if o.Background {
+		s.begin()
+		return s, nil
+	}
 	first, err := s.start(ctx)
 	switch {
 	case err == nil:
@@ -102,6 +106,30 @@ func (s *supervisor[B]) keep(first *running[B], before ending) {
 	life, end := context.WithCancel(context.Background())
 	s.end = end
 	go s.run(life, first, before)
+}
+
+// errComing is why there is no process while the first one comes up.
+var errComing = errors.New("its process is coming up")
+
+// begin is keep for a process that is not there yet.
+func (s *supervisor[B]) begin() {
+	life, end := context.WithCancel(context.Background())
+	s.end, s.why = end, errComing
+	go func() {
+		first, err := s.start(life)
+		switch {
+		case err == nil && !s.set(first):
+			first.stop(errEarly.Error())
+			first, err = nil, errEarly
+		case life.Err() != nil && first == nil:
+			s.mu.Lock()
+			s.publish(nil, err)
+			s.mu.Unlock()
+			close(s.stopped)
+			return
+		}
+		s.run(life, first, ending{err: err, at: time.Now()})
+	}()
 }
 
 // start gives a process whose backend is who it should be and is configured.

@@ -83,7 +83,7 @@ func (r *bgpRig) peer(n int, change ...func(*plugins.Peer)) plugins.Peer {
 func role(prefix netip.Prefix, n int) plugins.Announcement {
 	return plugins.Announcement{
 		VIP: "vip-" + strings.NewReplacer(".", "-", ":", "-", "/", "-").Replace(prefix.String()), Prefix: prefix,
-		Communities: []plugins.Community{plugins.Community(serverASN<<16 | n)},
+		Communities: []plugins.Community{plugins.Community(serverASN<<16 | uint32(n))},
 	}
 }
 

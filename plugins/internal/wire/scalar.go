@@ -2,6 +2,7 @@ package wire
 
 import (
 	"fmt"
+	"math"
 	"net/netip"
 	"strings"
 	"time"
@@ -62,7 +63,7 @@ func Time(t time.Time) *timestamppb.Timestamp {
 }
 
 // Uint32 is n, or what of it the wire can hold.
-func Uint32(n int) uint32 { return uint32(min(max(n, 0), 1<<32-1)) }
+func Uint32(n int) uint32 { return uint32(min(max(int64(n), 0), math.MaxUint32)) }
 
 // Reader reads values from the other side, and keeps the first error.
 type Reader struct{ err error }

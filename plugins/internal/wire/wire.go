@@ -12,6 +12,11 @@ import (
 // announcements need about 1 MiB.
 const MaxMessage = 16 << 20
 
+// Window is how much of a message may be under way before the other side has
+// read any of it. One that is fixed spares gRPC the probes that it would find a
+// size by, which wake both processes with each call.
+const Window = 1 << 20
+
 // MinPing is how often a plugin lets core probe the connection.
 const MinPing = 5 * time.Second
 

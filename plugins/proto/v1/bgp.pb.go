@@ -87,6 +87,96 @@ func (SessionState) EnumDescriptor() ([]byte, []int) {
 	return file_stentor_plugin_v1_bgp_proto_rawDescGZIP(), []int{0}
 }
 
+// InspectSpeakerRequest is the whole desired state.
+type InspectSpeakerRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Want          *Speaker               `protobuf:"bytes,1,opt,name=want,proto3" json:"want,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *InspectSpeakerRequest) Reset() {
+	*x = InspectSpeakerRequest{}
+	mi := &file_stentor_plugin_v1_bgp_proto_msgTypes[0]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *InspectSpeakerRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*InspectSpeakerRequest) ProtoMessage() {}
+
+func (x *InspectSpeakerRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_stentor_plugin_v1_bgp_proto_msgTypes[0]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use InspectSpeakerRequest.ProtoReflect.Descriptor instead.
+func (*InspectSpeakerRequest) Descriptor() ([]byte, []int) {
+	return file_stentor_plugin_v1_bgp_proto_rawDescGZIP(), []int{0}
+}
+
+func (x *InspectSpeakerRequest) GetWant() *Speaker {
+	if x != nil {
+		return x.Want
+	}
+	return nil
+}
+
+// InspectSpeakerResponse is what was found.
+type InspectSpeakerResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Findings      []*Finding             `protobuf:"bytes,1,rep,name=findings,proto3" json:"findings,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *InspectSpeakerResponse) Reset() {
+	*x = InspectSpeakerResponse{}
+	mi := &file_stentor_plugin_v1_bgp_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *InspectSpeakerResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*InspectSpeakerResponse) ProtoMessage() {}
+
+func (x *InspectSpeakerResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_stentor_plugin_v1_bgp_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use InspectSpeakerResponse.ProtoReflect.Descriptor instead.
+func (*InspectSpeakerResponse) Descriptor() ([]byte, []int) {
+	return file_stentor_plugin_v1_bgp_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *InspectSpeakerResponse) GetFindings() []*Finding {
+	if x != nil {
+		return x.Findings
+	}
+	return nil
+}
+
 // Speaker is everything that a BGP backend shall hold.
 type Speaker struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -100,7 +190,7 @@ type Speaker struct {
 
 func (x *Speaker) Reset() {
 	*x = Speaker{}
-	mi := &file_stentor_plugin_v1_bgp_proto_msgTypes[0]
+	mi := &file_stentor_plugin_v1_bgp_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -112,7 +202,7 @@ func (x *Speaker) String() string {
 func (*Speaker) ProtoMessage() {}
 
 func (x *Speaker) ProtoReflect() protoreflect.Message {
-	mi := &file_stentor_plugin_v1_bgp_proto_msgTypes[0]
+	mi := &file_stentor_plugin_v1_bgp_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -125,7 +215,7 @@ func (x *Speaker) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Speaker.ProtoReflect.Descriptor instead.
 func (*Speaker) Descriptor() ([]byte, []int) {
-	return file_stentor_plugin_v1_bgp_proto_rawDescGZIP(), []int{0}
+	return file_stentor_plugin_v1_bgp_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *Speaker) GetAsn() uint32 {
@@ -179,7 +269,7 @@ type Peer struct {
 
 func (x *Peer) Reset() {
 	*x = Peer{}
-	mi := &file_stentor_plugin_v1_bgp_proto_msgTypes[1]
+	mi := &file_stentor_plugin_v1_bgp_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -191,7 +281,7 @@ func (x *Peer) String() string {
 func (*Peer) ProtoMessage() {}
 
 func (x *Peer) ProtoReflect() protoreflect.Message {
-	mi := &file_stentor_plugin_v1_bgp_proto_msgTypes[1]
+	mi := &file_stentor_plugin_v1_bgp_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -204,7 +294,7 @@ func (x *Peer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Peer.ProtoReflect.Descriptor instead.
 func (*Peer) Descriptor() ([]byte, []int) {
-	return file_stentor_plugin_v1_bgp_proto_rawDescGZIP(), []int{1}
+	return file_stentor_plugin_v1_bgp_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *Peer) GetName() string {
@@ -308,7 +398,7 @@ type BFD struct {
 
 func (x *BFD) Reset() {
 	*x = BFD{}
-	mi := &file_stentor_plugin_v1_bgp_proto_msgTypes[2]
+	mi := &file_stentor_plugin_v1_bgp_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -320,7 +410,7 @@ func (x *BFD) String() string {
 func (*BFD) ProtoMessage() {}
 
 func (x *BFD) ProtoReflect() protoreflect.Message {
-	mi := &file_stentor_plugin_v1_bgp_proto_msgTypes[2]
+	mi := &file_stentor_plugin_v1_bgp_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -333,7 +423,7 @@ func (x *BFD) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BFD.ProtoReflect.Descriptor instead.
 func (*BFD) Descriptor() ([]byte, []int) {
-	return file_stentor_plugin_v1_bgp_proto_rawDescGZIP(), []int{2}
+	return file_stentor_plugin_v1_bgp_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *BFD) GetTx() *durationpb.Duration {
@@ -396,7 +486,7 @@ type Announcement struct {
 
 func (x *Announcement) Reset() {
 	*x = Announcement{}
-	mi := &file_stentor_plugin_v1_bgp_proto_msgTypes[3]
+	mi := &file_stentor_plugin_v1_bgp_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -408,7 +498,7 @@ func (x *Announcement) String() string {
 func (*Announcement) ProtoMessage() {}
 
 func (x *Announcement) ProtoReflect() protoreflect.Message {
-	mi := &file_stentor_plugin_v1_bgp_proto_msgTypes[3]
+	mi := &file_stentor_plugin_v1_bgp_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -421,7 +511,7 @@ func (x *Announcement) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Announcement.ProtoReflect.Descriptor instead.
 func (*Announcement) Descriptor() ([]byte, []int) {
-	return file_stentor_plugin_v1_bgp_proto_rawDescGZIP(), []int{3}
+	return file_stentor_plugin_v1_bgp_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *Announcement) GetVip() string {
@@ -499,7 +589,7 @@ type LargeCommunity struct {
 
 func (x *LargeCommunity) Reset() {
 	*x = LargeCommunity{}
-	mi := &file_stentor_plugin_v1_bgp_proto_msgTypes[4]
+	mi := &file_stentor_plugin_v1_bgp_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -511,7 +601,7 @@ func (x *LargeCommunity) String() string {
 func (*LargeCommunity) ProtoMessage() {}
 
 func (x *LargeCommunity) ProtoReflect() protoreflect.Message {
-	mi := &file_stentor_plugin_v1_bgp_proto_msgTypes[4]
+	mi := &file_stentor_plugin_v1_bgp_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -524,7 +614,7 @@ func (x *LargeCommunity) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LargeCommunity.ProtoReflect.Descriptor instead.
 func (*LargeCommunity) Descriptor() ([]byte, []int) {
-	return file_stentor_plugin_v1_bgp_proto_rawDescGZIP(), []int{4}
+	return file_stentor_plugin_v1_bgp_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *LargeCommunity) GetGlobal() uint32 {
@@ -558,7 +648,7 @@ type PlanSpeakerRequest struct {
 
 func (x *PlanSpeakerRequest) Reset() {
 	*x = PlanSpeakerRequest{}
-	mi := &file_stentor_plugin_v1_bgp_proto_msgTypes[5]
+	mi := &file_stentor_plugin_v1_bgp_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -570,7 +660,7 @@ func (x *PlanSpeakerRequest) String() string {
 func (*PlanSpeakerRequest) ProtoMessage() {}
 
 func (x *PlanSpeakerRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_stentor_plugin_v1_bgp_proto_msgTypes[5]
+	mi := &file_stentor_plugin_v1_bgp_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -583,7 +673,7 @@ func (x *PlanSpeakerRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PlanSpeakerRequest.ProtoReflect.Descriptor instead.
 func (*PlanSpeakerRequest) Descriptor() ([]byte, []int) {
-	return file_stentor_plugin_v1_bgp_proto_rawDescGZIP(), []int{5}
+	return file_stentor_plugin_v1_bgp_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *PlanSpeakerRequest) GetWant() *Speaker {
@@ -603,7 +693,7 @@ type PlanSpeakerResponse struct {
 
 func (x *PlanSpeakerResponse) Reset() {
 	*x = PlanSpeakerResponse{}
-	mi := &file_stentor_plugin_v1_bgp_proto_msgTypes[6]
+	mi := &file_stentor_plugin_v1_bgp_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -615,7 +705,7 @@ func (x *PlanSpeakerResponse) String() string {
 func (*PlanSpeakerResponse) ProtoMessage() {}
 
 func (x *PlanSpeakerResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_stentor_plugin_v1_bgp_proto_msgTypes[6]
+	mi := &file_stentor_plugin_v1_bgp_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -628,7 +718,7 @@ func (x *PlanSpeakerResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PlanSpeakerResponse.ProtoReflect.Descriptor instead.
 func (*PlanSpeakerResponse) Descriptor() ([]byte, []int) {
-	return file_stentor_plugin_v1_bgp_proto_rawDescGZIP(), []int{6}
+	return file_stentor_plugin_v1_bgp_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *PlanSpeakerResponse) GetPlan() *Plan {
@@ -648,7 +738,7 @@ type ApplySpeakerRequest struct {
 
 func (x *ApplySpeakerRequest) Reset() {
 	*x = ApplySpeakerRequest{}
-	mi := &file_stentor_plugin_v1_bgp_proto_msgTypes[7]
+	mi := &file_stentor_plugin_v1_bgp_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -660,7 +750,7 @@ func (x *ApplySpeakerRequest) String() string {
 func (*ApplySpeakerRequest) ProtoMessage() {}
 
 func (x *ApplySpeakerRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_stentor_plugin_v1_bgp_proto_msgTypes[7]
+	mi := &file_stentor_plugin_v1_bgp_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -673,7 +763,7 @@ func (x *ApplySpeakerRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ApplySpeakerRequest.ProtoReflect.Descriptor instead.
 func (*ApplySpeakerRequest) Descriptor() ([]byte, []int) {
-	return file_stentor_plugin_v1_bgp_proto_rawDescGZIP(), []int{7}
+	return file_stentor_plugin_v1_bgp_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *ApplySpeakerRequest) GetWant() *Speaker {
@@ -692,7 +782,7 @@ type ApplySpeakerResponse struct {
 
 func (x *ApplySpeakerResponse) Reset() {
 	*x = ApplySpeakerResponse{}
-	mi := &file_stentor_plugin_v1_bgp_proto_msgTypes[8]
+	mi := &file_stentor_plugin_v1_bgp_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -704,7 +794,7 @@ func (x *ApplySpeakerResponse) String() string {
 func (*ApplySpeakerResponse) ProtoMessage() {}
 
 func (x *ApplySpeakerResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_stentor_plugin_v1_bgp_proto_msgTypes[8]
+	mi := &file_stentor_plugin_v1_bgp_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -717,7 +807,7 @@ func (x *ApplySpeakerResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ApplySpeakerResponse.ProtoReflect.Descriptor instead.
 func (*ApplySpeakerResponse) Descriptor() ([]byte, []int) {
-	return file_stentor_plugin_v1_bgp_proto_rawDescGZIP(), []int{8}
+	return file_stentor_plugin_v1_bgp_proto_rawDescGZIP(), []int{10}
 }
 
 // ObserveSpeakerRequest is empty.
@@ -729,7 +819,7 @@ type ObserveSpeakerRequest struct {
 
 func (x *ObserveSpeakerRequest) Reset() {
 	*x = ObserveSpeakerRequest{}
-	mi := &file_stentor_plugin_v1_bgp_proto_msgTypes[9]
+	mi := &file_stentor_plugin_v1_bgp_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -741,7 +831,7 @@ func (x *ObserveSpeakerRequest) String() string {
 func (*ObserveSpeakerRequest) ProtoMessage() {}
 
 func (x *ObserveSpeakerRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_stentor_plugin_v1_bgp_proto_msgTypes[9]
+	mi := &file_stentor_plugin_v1_bgp_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -754,7 +844,7 @@ func (x *ObserveSpeakerRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ObserveSpeakerRequest.ProtoReflect.Descriptor instead.
 func (*ObserveSpeakerRequest) Descriptor() ([]byte, []int) {
-	return file_stentor_plugin_v1_bgp_proto_rawDescGZIP(), []int{9}
+	return file_stentor_plugin_v1_bgp_proto_rawDescGZIP(), []int{11}
 }
 
 // ObserveSpeakerResponse is the present state.
@@ -767,7 +857,7 @@ type ObserveSpeakerResponse struct {
 
 func (x *ObserveSpeakerResponse) Reset() {
 	*x = ObserveSpeakerResponse{}
-	mi := &file_stentor_plugin_v1_bgp_proto_msgTypes[10]
+	mi := &file_stentor_plugin_v1_bgp_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -779,7 +869,7 @@ func (x *ObserveSpeakerResponse) String() string {
 func (*ObserveSpeakerResponse) ProtoMessage() {}
 
 func (x *ObserveSpeakerResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_stentor_plugin_v1_bgp_proto_msgTypes[10]
+	mi := &file_stentor_plugin_v1_bgp_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -792,7 +882,7 @@ func (x *ObserveSpeakerResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ObserveSpeakerResponse.ProtoReflect.Descriptor instead.
 func (*ObserveSpeakerResponse) Descriptor() ([]byte, []int) {
-	return file_stentor_plugin_v1_bgp_proto_rawDescGZIP(), []int{10}
+	return file_stentor_plugin_v1_bgp_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *ObserveSpeakerResponse) GetPeers() []*PeerState {
@@ -810,18 +900,20 @@ type PeerState struct {
 	Since *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=since,proto3" json:"since,omitempty"` // when state was entered
 	// Prefixes that this peer was told and not told otherwise since; none unless
 	// state is established.
-	Announced     []string               `protobuf:"bytes,4,rep,name=announced,proto3" json:"announced,omitempty"`
-	LastError     string                 `protobuf:"bytes,5,opt,name=last_error,json=lastError,proto3" json:"last_error,omitempty"` // why the last session ended or none comes up, for people
-	ErrorAt       *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=error_at,json=errorAt,proto3" json:"error_at,omitempty"`       // when that happened
-	Received      uint32                 `protobuf:"varint,7,opt,name=received,proto3" json:"received,omitempty"`                   // how many routes the peer sends us; all are dropped
-	Bfd           *BFDState              `protobuf:"bytes,8,opt,name=bfd,proto3" json:"bfd,omitempty"`                              // not set: there is no BFD session, or it is not known
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Announced []string               `protobuf:"bytes,4,rep,name=announced,proto3" json:"announced,omitempty"`
+	LastError string                 `protobuf:"bytes,5,opt,name=last_error,json=lastError,proto3" json:"last_error,omitempty"` // why the last session ended or none comes up, for people
+	ErrorAt   *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=error_at,json=errorAt,proto3" json:"error_at,omitempty"`       // when that happened
+	Received  uint32                 `protobuf:"varint,7,opt,name=received,proto3" json:"received,omitempty"`                   // how many routes the peer sends us; all are dropped
+	Bfd       *BFDState              `protobuf:"bytes,8,opt,name=bfd,proto3" json:"bfd,omitempty"`                              // not set: there is no BFD session, or it is not known
+	// Both ends of the established session offered graceful restart (RFC 4724).
+	GracefulRestart bool `protobuf:"varint,9,opt,name=graceful_restart,json=gracefulRestart,proto3" json:"graceful_restart,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
 }
 
 func (x *PeerState) Reset() {
 	*x = PeerState{}
-	mi := &file_stentor_plugin_v1_bgp_proto_msgTypes[11]
+	mi := &file_stentor_plugin_v1_bgp_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -833,7 +925,7 @@ func (x *PeerState) String() string {
 func (*PeerState) ProtoMessage() {}
 
 func (x *PeerState) ProtoReflect() protoreflect.Message {
-	mi := &file_stentor_plugin_v1_bgp_proto_msgTypes[11]
+	mi := &file_stentor_plugin_v1_bgp_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -846,7 +938,7 @@ func (x *PeerState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PeerState.ProtoReflect.Descriptor instead.
 func (*PeerState) Descriptor() ([]byte, []int) {
-	return file_stentor_plugin_v1_bgp_proto_rawDescGZIP(), []int{11}
+	return file_stentor_plugin_v1_bgp_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *PeerState) GetName() string {
@@ -905,6 +997,13 @@ func (x *PeerState) GetBfd() *BFDState {
 	return nil
 }
 
+func (x *PeerState) GetGracefulRestart() bool {
+	if x != nil {
+		return x.GracefulRestart
+	}
+	return false
+}
+
 // BFDState is one BFD session.
 type BFDState struct {
 	state      protoimpl.MessageState `protogen:"open.v1"`
@@ -920,7 +1019,7 @@ type BFDState struct {
 
 func (x *BFDState) Reset() {
 	*x = BFDState{}
-	mi := &file_stentor_plugin_v1_bgp_proto_msgTypes[12]
+	mi := &file_stentor_plugin_v1_bgp_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -932,7 +1031,7 @@ func (x *BFDState) String() string {
 func (*BFDState) ProtoMessage() {}
 
 func (x *BFDState) ProtoReflect() protoreflect.Message {
-	mi := &file_stentor_plugin_v1_bgp_proto_msgTypes[12]
+	mi := &file_stentor_plugin_v1_bgp_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -945,7 +1044,7 @@ func (x *BFDState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BFDState.ProtoReflect.Descriptor instead.
 func (*BFDState) Descriptor() ([]byte, []int) {
-	return file_stentor_plugin_v1_bgp_proto_rawDescGZIP(), []int{12}
+	return file_stentor_plugin_v1_bgp_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *BFDState) GetState() string {
@@ -987,7 +1086,11 @@ var File_stentor_plugin_v1_bgp_proto protoreflect.FileDescriptor
 
 const file_stentor_plugin_v1_bgp_proto_rawDesc = "" +
 	"\n" +
-	"\x1bstentor/plugin/v1/bgp.proto\x12\x11stentor.plugin.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1estentor/plugin/v1/common.proto\"\xae\x01\n" +
+	"\x1bstentor/plugin/v1/bgp.proto\x12\x11stentor.plugin.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1estentor/plugin/v1/common.proto\x1a\x1fstentor/plugin/v1/network.proto\"G\n" +
+	"\x15InspectSpeakerRequest\x12.\n" +
+	"\x04want\x18\x01 \x01(\v2\x1a.stentor.plugin.v1.SpeakerR\x04want\"P\n" +
+	"\x16InspectSpeakerResponse\x126\n" +
+	"\bfindings\x18\x01 \x03(\v2\x1a.stentor.plugin.v1.FindingR\bfindings\"\xae\x01\n" +
 	"\aSpeaker\x12\x10\n" +
 	"\x03asn\x18\x01 \x01(\rR\x03asn\x12\x1b\n" +
 	"\trouter_id\x18\x02 \x01(\tR\brouterId\x12-\n" +
@@ -1044,7 +1147,7 @@ const file_stentor_plugin_v1_bgp_proto_rawDesc = "" +
 	"\x14ApplySpeakerResponse\"\x17\n" +
 	"\x15ObserveSpeakerRequest\"L\n" +
 	"\x16ObserveSpeakerResponse\x122\n" +
-	"\x05peers\x18\x01 \x03(\v2\x1c.stentor.plugin.v1.PeerStateR\x05peers\"\xc7\x02\n" +
+	"\x05peers\x18\x01 \x03(\v2\x1c.stentor.plugin.v1.PeerStateR\x05peers\"\xf2\x02\n" +
 	"\tPeerState\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x125\n" +
 	"\x05state\x18\x02 \x01(\x0e2\x1f.stentor.plugin.v1.SessionStateR\x05state\x120\n" +
@@ -1054,7 +1157,8 @@ const file_stentor_plugin_v1_bgp_proto_rawDesc = "" +
 	"last_error\x18\x05 \x01(\tR\tlastError\x125\n" +
 	"\berror_at\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\aerrorAt\x12\x1a\n" +
 	"\breceived\x18\a \x01(\rR\breceived\x12-\n" +
-	"\x03bfd\x18\b \x01(\v2\x1b.stentor.plugin.v1.BFDStateR\x03bfd\"\xcf\x01\n" +
+	"\x03bfd\x18\b \x01(\v2\x1b.stentor.plugin.v1.BFDStateR\x03bfd\x12)\n" +
+	"\x10graceful_restart\x18\t \x01(\bR\x0fgracefulRestart\"\xcf\x01\n" +
 	"\bBFDState\x12\x14\n" +
 	"\x05state\x18\x01 \x01(\tR\x05state\x120\n" +
 	"\x05since\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x05since\x12:\n" +
@@ -1069,11 +1173,12 @@ const file_stentor_plugin_v1_bgp_proto_rawDesc = "" +
 	"\x14SESSION_STATE_ACTIVE\x10\x03\x12\x1b\n" +
 	"\x17SESSION_STATE_OPEN_SENT\x10\x04\x12\x1e\n" +
 	"\x1aSESSION_STATE_OPEN_CONFIRM\x10\x05\x12\x1d\n" +
-	"\x19SESSION_STATE_ESTABLISHED\x10\x062\xb9\x02\n" +
+	"\x19SESSION_STATE_ESTABLISHED\x10\x062\xa0\x03\n" +
 	"\x11BGPBackendService\x12\\\n" +
 	"\vPlanSpeaker\x12%.stentor.plugin.v1.PlanSpeakerRequest\x1a&.stentor.plugin.v1.PlanSpeakerResponse\x12_\n" +
 	"\fApplySpeaker\x12&.stentor.plugin.v1.ApplySpeakerRequest\x1a'.stentor.plugin.v1.ApplySpeakerResponse\x12e\n" +
-	"\x0eObserveSpeaker\x12(.stentor.plugin.v1.ObserveSpeakerRequest\x1a).stentor.plugin.v1.ObserveSpeakerResponseB:Z8github.com/stentor-net/stentor/plugins/proto/v1;pluginv1b\x06proto3"
+	"\x0eObserveSpeaker\x12(.stentor.plugin.v1.ObserveSpeakerRequest\x1a).stentor.plugin.v1.ObserveSpeakerResponse\x12e\n" +
+	"\x0eInspectSpeaker\x12(.stentor.plugin.v1.InspectSpeakerRequest\x1a).stentor.plugin.v1.InspectSpeakerResponseB:Z8github.com/stentor-net/stentor/plugins/proto/v1;pluginv1b\x06proto3"
 
 var (
 	file_stentor_plugin_v1_bgp_proto_rawDescOnce sync.Once
@@ -1088,59 +1193,66 @@ func file_stentor_plugin_v1_bgp_proto_rawDescGZIP() []byte {
 }
 
 var file_stentor_plugin_v1_bgp_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_stentor_plugin_v1_bgp_proto_msgTypes = make([]protoimpl.MessageInfo, 13)
+var file_stentor_plugin_v1_bgp_proto_msgTypes = make([]protoimpl.MessageInfo, 15)
 var file_stentor_plugin_v1_bgp_proto_goTypes = []any{
 	(SessionState)(0),              // 0: stentor.plugin.v1.SessionState
-	(*Speaker)(nil),                // 1: stentor.plugin.v1.Speaker
-	(*Peer)(nil),                   // 2: stentor.plugin.v1.Peer
-	(*BFD)(nil),                    // 3: stentor.plugin.v1.BFD
-	(*Announcement)(nil),           // 4: stentor.plugin.v1.Announcement
-	(*LargeCommunity)(nil),         // 5: stentor.plugin.v1.LargeCommunity
-	(*PlanSpeakerRequest)(nil),     // 6: stentor.plugin.v1.PlanSpeakerRequest
-	(*PlanSpeakerResponse)(nil),    // 7: stentor.plugin.v1.PlanSpeakerResponse
-	(*ApplySpeakerRequest)(nil),    // 8: stentor.plugin.v1.ApplySpeakerRequest
-	(*ApplySpeakerResponse)(nil),   // 9: stentor.plugin.v1.ApplySpeakerResponse
-	(*ObserveSpeakerRequest)(nil),  // 10: stentor.plugin.v1.ObserveSpeakerRequest
-	(*ObserveSpeakerResponse)(nil), // 11: stentor.plugin.v1.ObserveSpeakerResponse
-	(*PeerState)(nil),              // 12: stentor.plugin.v1.PeerState
-	(*BFDState)(nil),               // 13: stentor.plugin.v1.BFDState
-	(*durationpb.Duration)(nil),    // 14: google.protobuf.Duration
-	(*Plan)(nil),                   // 15: stentor.plugin.v1.Plan
-	(*timestamppb.Timestamp)(nil),  // 16: google.protobuf.Timestamp
+	(*InspectSpeakerRequest)(nil),  // 1: stentor.plugin.v1.InspectSpeakerRequest
+	(*InspectSpeakerResponse)(nil), // 2: stentor.plugin.v1.InspectSpeakerResponse
+	(*Speaker)(nil),                // 3: stentor.plugin.v1.Speaker
+	(*Peer)(nil),                   // 4: stentor.plugin.v1.Peer
+	(*BFD)(nil),                    // 5: stentor.plugin.v1.BFD
+	(*Announcement)(nil),           // 6: stentor.plugin.v1.Announcement
+	(*LargeCommunity)(nil),         // 7: stentor.plugin.v1.LargeCommunity
+	(*PlanSpeakerRequest)(nil),     // 8: stentor.plugin.v1.PlanSpeakerRequest
+	(*PlanSpeakerResponse)(nil),    // 9: stentor.plugin.v1.PlanSpeakerResponse
+	(*ApplySpeakerRequest)(nil),    // 10: stentor.plugin.v1.ApplySpeakerRequest
+	(*ApplySpeakerResponse)(nil),   // 11: stentor.plugin.v1.ApplySpeakerResponse
+	(*ObserveSpeakerRequest)(nil),  // 12: stentor.plugin.v1.ObserveSpeakerRequest
+	(*ObserveSpeakerResponse)(nil), // 13: stentor.plugin.v1.ObserveSpeakerResponse
+	(*PeerState)(nil),              // 14: stentor.plugin.v1.PeerState
+	(*BFDState)(nil),               // 15: stentor.plugin.v1.BFDState
+	(*Finding)(nil),                // 16: stentor.plugin.v1.Finding
+	(*durationpb.Duration)(nil),    // 17: google.protobuf.Duration
+	(*Plan)(nil),                   // 18: stentor.plugin.v1.Plan
+	(*timestamppb.Timestamp)(nil),  // 19: google.protobuf.Timestamp
 }
 var file_stentor_plugin_v1_bgp_proto_depIdxs = []int32{
-	2,  // 0: stentor.plugin.v1.Speaker.peers:type_name -> stentor.plugin.v1.Peer
-	4,  // 1: stentor.plugin.v1.Speaker.announcements:type_name -> stentor.plugin.v1.Announcement
-	14, // 2: stentor.plugin.v1.Peer.hold_time:type_name -> google.protobuf.Duration
-	14, // 3: stentor.plugin.v1.Peer.keepalive:type_name -> google.protobuf.Duration
-	14, // 4: stentor.plugin.v1.Peer.connect_retry:type_name -> google.protobuf.Duration
-	3,  // 5: stentor.plugin.v1.Peer.bfd:type_name -> stentor.plugin.v1.BFD
-	14, // 6: stentor.plugin.v1.Peer.graceful_restart:type_name -> google.protobuf.Duration
-	14, // 7: stentor.plugin.v1.BFD.tx:type_name -> google.protobuf.Duration
-	14, // 8: stentor.plugin.v1.BFD.rx:type_name -> google.protobuf.Duration
-	5,  // 9: stentor.plugin.v1.Announcement.large_communities:type_name -> stentor.plugin.v1.LargeCommunity
-	1,  // 10: stentor.plugin.v1.PlanSpeakerRequest.want:type_name -> stentor.plugin.v1.Speaker
-	15, // 11: stentor.plugin.v1.PlanSpeakerResponse.plan:type_name -> stentor.plugin.v1.Plan
-	1,  // 12: stentor.plugin.v1.ApplySpeakerRequest.want:type_name -> stentor.plugin.v1.Speaker
-	12, // 13: stentor.plugin.v1.ObserveSpeakerResponse.peers:type_name -> stentor.plugin.v1.PeerState
-	0,  // 14: stentor.plugin.v1.PeerState.state:type_name -> stentor.plugin.v1.SessionState
-	16, // 15: stentor.plugin.v1.PeerState.since:type_name -> google.protobuf.Timestamp
-	16, // 16: stentor.plugin.v1.PeerState.error_at:type_name -> google.protobuf.Timestamp
-	13, // 17: stentor.plugin.v1.PeerState.bfd:type_name -> stentor.plugin.v1.BFDState
-	16, // 18: stentor.plugin.v1.BFDState.since:type_name -> google.protobuf.Timestamp
-	14, // 19: stentor.plugin.v1.BFDState.detect_time:type_name -> google.protobuf.Duration
-	14, // 20: stentor.plugin.v1.BFDState.late:type_name -> google.protobuf.Duration
-	6,  // 21: stentor.plugin.v1.BGPBackendService.PlanSpeaker:input_type -> stentor.plugin.v1.PlanSpeakerRequest
-	8,  // 22: stentor.plugin.v1.BGPBackendService.ApplySpeaker:input_type -> stentor.plugin.v1.ApplySpeakerRequest
-	10, // 23: stentor.plugin.v1.BGPBackendService.ObserveSpeaker:input_type -> stentor.plugin.v1.ObserveSpeakerRequest
-	7,  // 24: stentor.plugin.v1.BGPBackendService.PlanSpeaker:output_type -> stentor.plugin.v1.PlanSpeakerResponse
-	9,  // 25: stentor.plugin.v1.BGPBackendService.ApplySpeaker:output_type -> stentor.plugin.v1.ApplySpeakerResponse
-	11, // 26: stentor.plugin.v1.BGPBackendService.ObserveSpeaker:output_type -> stentor.plugin.v1.ObserveSpeakerResponse
-	24, // [24:27] is the sub-list for method output_type
-	21, // [21:24] is the sub-list for method input_type
-	21, // [21:21] is the sub-list for extension type_name
-	21, // [21:21] is the sub-list for extension extendee
-	0,  // [0:21] is the sub-list for field type_name
+	3,  // 0: stentor.plugin.v1.InspectSpeakerRequest.want:type_name -> stentor.plugin.v1.Speaker
+	16, // 1: stentor.plugin.v1.InspectSpeakerResponse.findings:type_name -> stentor.plugin.v1.Finding
+	4,  // 2: stentor.plugin.v1.Speaker.peers:type_name -> stentor.plugin.v1.Peer
+	6,  // 3: stentor.plugin.v1.Speaker.announcements:type_name -> stentor.plugin.v1.Announcement
+	17, // 4: stentor.plugin.v1.Peer.hold_time:type_name -> google.protobuf.Duration
+	17, // 5: stentor.plugin.v1.Peer.keepalive:type_name -> google.protobuf.Duration
+	17, // 6: stentor.plugin.v1.Peer.connect_retry:type_name -> google.protobuf.Duration
+	5,  // 7: stentor.plugin.v1.Peer.bfd:type_name -> stentor.plugin.v1.BFD
+	17, // 8: stentor.plugin.v1.Peer.graceful_restart:type_name -> google.protobuf.Duration
+	17, // 9: stentor.plugin.v1.BFD.tx:type_name -> google.protobuf.Duration
+	17, // 10: stentor.plugin.v1.BFD.rx:type_name -> google.protobuf.Duration
+	7,  // 11: stentor.plugin.v1.Announcement.large_communities:type_name -> stentor.plugin.v1.LargeCommunity
+	3,  // 12: stentor.plugin.v1.PlanSpeakerRequest.want:type_name -> stentor.plugin.v1.Speaker
+	18, // 13: stentor.plugin.v1.PlanSpeakerResponse.plan:type_name -> stentor.plugin.v1.Plan
+	3,  // 14: stentor.plugin.v1.ApplySpeakerRequest.want:type_name -> stentor.plugin.v1.Speaker
+	14, // 15: stentor.plugin.v1.ObserveSpeakerResponse.peers:type_name -> stentor.plugin.v1.PeerState
+	0,  // 16: stentor.plugin.v1.PeerState.state:type_name -> stentor.plugin.v1.SessionState
+	19, // 17: stentor.plugin.v1.PeerState.since:type_name -> google.protobuf.Timestamp
+	19, // 18: stentor.plugin.v1.PeerState.error_at:type_name -> google.protobuf.Timestamp
+	15, // 19: stentor.plugin.v1.PeerState.bfd:type_name -> stentor.plugin.v1.BFDState
+	19, // 20: stentor.plugin.v1.BFDState.since:type_name -> google.protobuf.Timestamp
+	17, // 21: stentor.plugin.v1.BFDState.detect_time:type_name -> google.protobuf.Duration
+	17, // 22: stentor.plugin.v1.BFDState.late:type_name -> google.protobuf.Duration
+	8,  // 23: stentor.plugin.v1.BGPBackendService.PlanSpeaker:input_type -> stentor.plugin.v1.PlanSpeakerRequest
+	10, // 24: stentor.plugin.v1.BGPBackendService.ApplySpeaker:input_type -> stentor.plugin.v1.ApplySpeakerRequest
+	12, // 25: stentor.plugin.v1.BGPBackendService.ObserveSpeaker:input_type -> stentor.plugin.v1.ObserveSpeakerRequest
+	1,  // 26: stentor.plugin.v1.BGPBackendService.InspectSpeaker:input_type -> stentor.plugin.v1.InspectSpeakerRequest
+	9,  // 27: stentor.plugin.v1.BGPBackendService.PlanSpeaker:output_type -> stentor.plugin.v1.PlanSpeakerResponse
+	11, // 28: stentor.plugin.v1.BGPBackendService.ApplySpeaker:output_type -> stentor.plugin.v1.ApplySpeakerResponse
+	13, // 29: stentor.plugin.v1.BGPBackendService.ObserveSpeaker:output_type -> stentor.plugin.v1.ObserveSpeakerResponse
+	2,  // 30: stentor.plugin.v1.BGPBackendService.InspectSpeaker:output_type -> stentor.plugin.v1.InspectSpeakerResponse
+	27, // [27:31] is the sub-list for method output_type
+	23, // [23:27] is the sub-list for method input_type
+	23, // [23:23] is the sub-list for extension type_name
+	23, // [23:23] is the sub-list for extension extendee
+	0,  // [0:23] is the sub-list for field type_name
 }
 
 func init() { file_stentor_plugin_v1_bgp_proto_init() }
@@ -1149,14 +1261,15 @@ func file_stentor_plugin_v1_bgp_proto_init() {
 		return
 	}
 	file_stentor_plugin_v1_common_proto_init()
-	file_stentor_plugin_v1_bgp_proto_msgTypes[3].OneofWrappers = []any{}
+	file_stentor_plugin_v1_network_proto_init()
+	file_stentor_plugin_v1_bgp_proto_msgTypes[5].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_stentor_plugin_v1_bgp_proto_rawDesc), len(file_stentor_plugin_v1_bgp_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   13,
+			NumMessages:   15,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -24,6 +24,7 @@ const (
 	BGPBackendService_PlanSpeaker_FullMethodName    = "/stentor.plugin.v1.BGPBackendService/PlanSpeaker"
 	BGPBackendService_ApplySpeaker_FullMethodName   = "/stentor.plugin.v1.BGPBackendService/ApplySpeaker"
 	BGPBackendService_ObserveSpeaker_FullMethodName = "/stentor.plugin.v1.BGPBackendService/ObserveSpeaker"
+	BGPBackendService_InspectSpeaker_FullMethodName = "/stentor.plugin.v1.BGPBackendService/InspectSpeaker"
 )
 
 // BGPBackendServiceClient is the client API for BGPBackendService service.
@@ -43,6 +44,9 @@ type BGPBackendServiceClient interface {
 	ApplySpeaker(ctx context.Context, in *ApplySpeakerRequest, opts ...grpc.CallOption) (*ApplySpeakerResponse, error)
 	// ObserveSpeaker tells the sessions, and what each peer was told.
 	ObserveSpeaker(ctx context.Context, in *ObserveSpeakerRequest, opts ...grpc.CallOption) (*ObserveSpeakerResponse, error)
+	// InspectSpeaker tells the traps of the speaker, when a person runs a check. It
+	// changes nothing. Optional: UNIMPLEMENTED means that there is nothing to tell.
+	InspectSpeaker(ctx context.Context, in *InspectSpeakerRequest, opts ...grpc.CallOption) (*InspectSpeakerResponse, error)
 }
 
 type bGPBackendServiceClient struct {
@@ -83,6 +87,16 @@ func (c *bGPBackendServiceClient) ObserveSpeaker(ctx context.Context, in *Observ
 	return out, nil
 }
 
+func (c *bGPBackendServiceClient) InspectSpeaker(ctx context.Context, in *InspectSpeakerRequest, opts ...grpc.CallOption) (*InspectSpeakerResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(InspectSpeakerResponse)
+	err := c.cc.Invoke(ctx, BGPBackendService_InspectSpeaker_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // BGPBackendServiceServer is the server API for BGPBackendService service.
 // All implementations must embed UnimplementedBGPBackendServiceServer
 // for forward compatibility.
@@ -100,6 +114,9 @@ type BGPBackendServiceServer interface {
 	ApplySpeaker(context.Context, *ApplySpeakerRequest) (*ApplySpeakerResponse, error)
 	// ObserveSpeaker tells the sessions, and what each peer was told.
 	ObserveSpeaker(context.Context, *ObserveSpeakerRequest) (*ObserveSpeakerResponse, error)
+	// InspectSpeaker tells the traps of the speaker, when a person runs a check. It
+	// changes nothing. Optional: UNIMPLEMENTED means that there is nothing to tell.
+	InspectSpeaker(context.Context, *InspectSpeakerRequest) (*InspectSpeakerResponse, error)
 	mustEmbedUnimplementedBGPBackendServiceServer()
 }
 
@@ -118,6 +135,9 @@ func (UnimplementedBGPBackendServiceServer) ApplySpeaker(context.Context, *Apply
 }
 func (UnimplementedBGPBackendServiceServer) ObserveSpeaker(context.Context, *ObserveSpeakerRequest) (*ObserveSpeakerResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ObserveSpeaker not implemented")
+}
+func (UnimplementedBGPBackendServiceServer) InspectSpeaker(context.Context, *InspectSpeakerRequest) (*InspectSpeakerResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method InspectSpeaker not implemented")
 }
 func (UnimplementedBGPBackendServiceServer) mustEmbedUnimplementedBGPBackendServiceServer() {}
 func (UnimplementedBGPBackendServiceServer) testEmbeddedByValue()                           {}
@@ -194,6 +214,24 @@ func _BGPBackendService_ObserveSpeaker_Handler(srv interface{}, ctx context.Cont
 	return interceptor(ctx, in, info, handler)
 }
 
+func _BGPBackendService_InspectSpeaker_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(InspectSpeakerRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(BGPBackendServiceServer).InspectSpeaker(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: BGPBackendService_InspectSpeaker_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(BGPBackendServiceServer).InspectSpeaker(ctx, req.(*InspectSpeakerRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // BGPBackendService_ServiceDesc is the grpc.ServiceDesc for BGPBackendService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -212,6 +250,10 @@ var BGPBackendService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "ObserveSpeaker",
 			Handler:    _BGPBackendService_ObserveSpeaker_Handler,
+		},
+		{
+			MethodName: "InspectSpeaker",
+			Handler:    _BGPBackendService_InspectSpeaker_Handler,
 		},
 	},
 	Streams:  []grpc.StreamDesc{},

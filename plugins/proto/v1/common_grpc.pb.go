@@ -66,8 +66,8 @@ const (
 // Core has one of Plan, Apply and Observe under way at a time. A plugin must
 // see to it too, as with a lock around the three: a call that is cancelled has
 // ended for core at once, and is still at work in the plugin when core makes the
-// next one. The Go SDK has that lock. Info, Detect, Watch and InspectVIPs run
-// beside the three, and beside each other.
+// next one. The Go SDK has that lock. Info, Detect, Watch, InspectVIPs and
+// InspectSpeaker run beside the three, and beside each other.
 type BackendServiceClient interface {
 	// Info tells name, version and capabilities. It does no I/O, and may be
 	// called before Configure.
@@ -162,8 +162,8 @@ func (c *backendServiceClient) Close(ctx context.Context, in *CloseRequest, opts
 // Core has one of Plan, Apply and Observe under way at a time. A plugin must
 // see to it too, as with a lock around the three: a call that is cancelled has
 // ended for core at once, and is still at work in the plugin when core makes the
-// next one. The Go SDK has that lock. Info, Detect, Watch and InspectVIPs run
-// beside the three, and beside each other.
+// next one. The Go SDK has that lock. Info, Detect, Watch, InspectVIPs and
+// InspectSpeaker run beside the three, and beside each other.
 type BackendServiceServer interface {
 	// Info tells name, version and capabilities. It does no I/O, and may be
 	// called before Configure.

@@ -559,6 +559,7 @@ type Finding struct {
 	Line          uint32                 `protobuf:"varint,4,opt,name=line,proto3" json:"line,omitempty"`      // in that file, from 1; 0: the file as a whole
 	Message       string                 `protobuf:"bytes,5,opt,name=message,proto3" json:"message,omitempty"` // the cause, in one line
 	Hint          string                 `protobuf:"bytes,6,opt,name=hint,proto3" json:"hint,omitempty"`       // the fix, in one line
+	Code          string                 `protobuf:"bytes,7,opt,name=code,proto3" json:"code,omitempty"`       // names the kind of finding, for programs: "ifupdown-source"
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -635,6 +636,13 @@ func (x *Finding) GetHint() string {
 	return ""
 }
 
+func (x *Finding) GetCode() string {
+	if x != nil {
+		return x.Code
+	}
+	return ""
+}
+
 var File_stentor_plugin_v1_network_proto protoreflect.FileDescriptor
 
 const file_stentor_plugin_v1_network_proto_rawDesc = "" +
@@ -662,14 +670,15 @@ const file_stentor_plugin_v1_network_proto_rawDesc = "" +
 	"\x12InspectVIPsRequest\x12*\n" +
 	"\x04want\x18\x01 \x03(\v2\x16.stentor.plugin.v1.VIPR\x04want\"M\n" +
 	"\x13InspectVIPsResponse\x126\n" +
-	"\bfindings\x18\x01 \x03(\v2\x1a.stentor.plugin.v1.FindingR\bfindings\"\xb0\x01\n" +
+	"\bfindings\x18\x01 \x03(\v2\x1a.stentor.plugin.v1.FindingR\bfindings\"\xc4\x01\n" +
 	"\aFinding\x127\n" +
 	"\bseverity\x18\x01 \x01(\x0e2\x1b.stentor.plugin.v1.SeverityR\bseverity\x12\x16\n" +
 	"\x06object\x18\x02 \x01(\tR\x06object\x12\x12\n" +
 	"\x04path\x18\x03 \x01(\tR\x04path\x12\x12\n" +
 	"\x04line\x18\x04 \x01(\rR\x04line\x12\x18\n" +
 	"\amessage\x18\x05 \x01(\tR\amessage\x12\x12\n" +
-	"\x04hint\x18\x06 \x01(\tR\x04hint*c\n" +
+	"\x04hint\x18\x06 \x01(\tR\x04hint\x12\x12\n" +
+	"\x04code\x18\a \x01(\tR\x04code*c\n" +
 	"\bSeverity\x12\x18\n" +
 	"\x14SEVERITY_UNSPECIFIED\x10\x00\x12\x14\n" +
 	"\x10SEVERITY_PROBLEM\x10\x01\x12\x14\n" +

@@ -1,0 +1,60 @@
+package host
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/stentor-net/stentor/plugins"
+)
+
+// TestBackground: the backend is there before its process is. Calls wait for
+// that, and it has been configured by then.
+func TestBackground(t *testing.T) {
+	r := newRig(t)
+	r.Background = true
+	r.install("ok")
+	b := r.open("ok")
+	if s := b.State(); s.PID != 0 || s.LastEnd != "" {
+		t.Errorf("%+v", s)
+	}
+	if err := b.Configure(t.Context(), plugins.Config{Settings: map[string]any{"why": "because"}}); err != nil {
+		t.Fatal(err)
+	}
+	if d, err := b.Detect(t.Context()); err != nil || d.Why != "because" {
+		t.Errorf("%+v, %v", d, err)
+	}
+	if s := b.State(); s.PID == 0 || s.Restarts != 0 {
+		t.Errorf("%+v", s)
+	}
+}
+
+// TestBackgroundFails: a first process that does not come up is like one that
+// has ended: calls tell, and the next one is under way.
+func TestBackgroundFails(t *testing.T) {
+	r := newRig(t)
+	r.Background = true
+	r.install("exits")
+	b := r.open("exits")
+	if _, err := b.Detect(t.Context()); !errors.Is(err, plugins.ErrUnavailable) || !strings.Contains(err.Error(), "ended before it shook hands") {
+		t.Error(err)
+	}
+	r.eventually("the next one", func() bool { return strings.Contains(b.State().LastEnd, "ended before") && !b.State().NextAt.IsZero() })
+}
+
+// TestBackgroundCloses: one that comes up is not waited for, and none is left.
+func TestBackgroundCloses(t *testing.T) {
+	r := newRig(t)
+	r.Background = true
+	r.install("ok")
+	b, err := r.tryOpen("ok")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := b.Close(); err != nil {
+		t.Error(err)
+	}
+	if _, err := b.Detect(t.Context()); err == nil {
+		t.Error("a closed backend answers")
+	}
+}
