@@ -6,7 +6,9 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -24,9 +26,11 @@ func (a *app) run() *cobra.Command {
 systemd the journal gets a field for each attribute: journalctl STENTOR_VIP=web.
 
 SIGHUP reloads the config. SIGTERM and SIGINT withdraw every route, wait until
-the peers were told, and end; a second one ends at once.`,
+the peers were told, and end; a second one ends at once. When systemd restarts
+the daemon, on_restart = "keep" leaves the routes with the peers.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			collectLater()
 			ctx, hurry, reloads, stop := signals(cmd.Context())
 			defer stop()
 			log := a.daemonLogger(level, logJSON)
@@ -39,6 +43,15 @@ the peers were told, and end; a second one ends at once.`,
 	c.Flags().TextVar(&level, "log-level", slog.LevelInfo, "`LEVEL`: debug, info, warn or error")
 	c.Flags().BoolVar(&logJSON, "log-json", false, "log as JSON lines")
 	return c
+}
+
+// collectLater has no garbage collected while the daemon starts: the routes
+// would wait for it. There is little by then, and what there is goes soon.
+func collectLater() {
+	const while, started = 4, time.Second // times as much as otherwise
+	usual := debug.SetGCPercent(100)
+	debug.SetGCPercent(while * usual)
+	time.AfterFunc(started, func() { debug.SetGCPercent(usual) })
 }
 
 // signals turns the first SIGTERM or SIGINT into the end of ctx, the second

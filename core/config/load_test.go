@@ -48,7 +48,7 @@ role    = "secondary"
 		BGP: BGP{
 			Backend: "gobgp", Provider: "linode", ASN: 65001, RouterID: netip.MustParseAddr("192.0.2.7"),
 			Peers:      []plugins.Peer{peer(1), peer(2), peer(3), slow},
-			DrainGrace: 2 * time.Second, OnExit: OnExitWithdraw,
+			DrainGrace: 2 * time.Second, OnExit: OnExitWithdraw, OnRestart: OnRestartStop,
 		},
 		VIPs: []VIP{
 			{

@@ -36,6 +36,7 @@ func schema() *spec {
 				"asn":           asn,
 				"router_id":     text("192.0.2.7", routerID),
 				"on_exit":       oneOf(OnExitWithdraw, OnExitDrain, OnExitKeep),
+				"on_restart":    oneOf(OnRestartStop, OnRestartKeep),
 				"drain_address": oneOf(drainKeep, drainRemove),
 				"drain_grace":   duration{lo: 0, hi: time.Hour}.read,
 			}),

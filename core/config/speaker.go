@@ -15,7 +15,7 @@ import (
 func (b *builder) speaker() {
 	t, cfg := b.root.sub("bgp"), &b.cfg.BGP
 	b.provider, _ = provider.Lookup("generic")
-	cfg.OnExit, cfg.DrainGrace = OnExitWithdraw, 2*time.Second
+	cfg.OnExit, cfg.OnRestart, cfg.DrainGrace = OnExitWithdraw, OnRestartStop, 2*time.Second
 	cfg.Backend, cfg.Provider = "gobgp", b.provider.Name
 	if t == nil && len(b.vips) == 0 {
 		return // nothing to announce, and nobody to announce it to
@@ -48,6 +48,26 @@ func (b *builder) speaker() {
 		}
 	}
 	b.peers(t)
+	b.onRestart(t)
+}
+
+// onRestart reads on_restart: by itself a restart leaves the routes to peers
+// that were asked to keep them for one.
+func (b *builder) onRestart(t *table) {
+	cfg := &b.cfg.BGP
+	outlives := b.bgp.info != nil && b.bgp.info.Has(plugins.CapOutlivesDaemon)
+	helped := slices.ContainsFunc(cfg.Peers, func(p plugins.Peer) bool { return p.GracefulRestart > 0 })
+	if helped && !outlives {
+		cfg.OnRestart = OnRestartKeep
+	}
+	r, at := get[OnRestart](t, "on_restart")
+	if at == nil {
+		return
+	}
+	cfg.OnRestart = r
+	if r == OnRestartKeep && !helped && !b.bgp.can(plugins.CapOutlivesDaemon) && !b.partial {
+		b.fail(at.whole(), `write graceful_restart = "10s" too, or leave it out`, "the peers drop the routes with the session: the BGP backend %q ends with the daemon, and graceful_restart is off", b.bgp.name)
+	}
 }
 
 // peers joins the provider's neighbours with [bgp.peer.NAME].

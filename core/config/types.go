@@ -60,6 +60,7 @@ type BGP struct {
 	// DrainRemoves: a drained VIP's address leaves the host after its route.
 	DrainRemoves bool
 	OnExit       OnExit
+	OnRestart    OnRestart
 }
 
 // OnExit says what a clean stop does with the routes.
@@ -70,6 +71,16 @@ const (
 	OnExitWithdraw OnExit = "withdraw"
 	OnExitDrain    OnExit = "drain" // first as a drain does, then withdraw
 	OnExitKeep     OnExit = "keep"  // needs plugins.CapOutlivesDaemon
+)
+
+// OnRestart says what becomes of the routes when the service manager stops the
+// daemon only to start it again.
+type OnRestart string
+
+// The choices of on_restart.
+const (
+	OnRestartStop OnRestart = "stop" // as on_exit says
+	OnRestartKeep OnRestart = "keep" // the next run takes them over
 )
 
 // Role is what this host is for a VIP.

@@ -64,10 +64,15 @@ func Listen(path string) (net.Listener, error) {
 			return nil, fmt.Errorf("control socket: %w", err)
 		}
 	}
-	// The mode must be right from the first moment on.
-	old := syscall.Umask(0o117)
-	l, err := net.Listen("unix", path)
-	syscall.Umask(old)
+	// Nobody else may connect before the group is right. Linux gives the file the
+	// mode of the socket; a umask would be that of whatever else is made meanwhile.
+	private := net.ListenConfig{Control: func(_, _ string, c syscall.RawConn) (err error) {
+		if closed := c.Control(func(fd uintptr) { err = syscall.Fchmod(int(fd), 0o600) }); closed != nil {
+			return closed
+		}
+		return err
+	}}
+	l, err := private.Listen(context.Background(), "unix", path)
 	if err != nil {
 		return nil, fmt.Errorf("control socket: %w", err)
 	}
@@ -75,6 +80,10 @@ func Listen(path string) (net.Listener, error) {
 		if gid, err := strconv.Atoi(g.Gid); err == nil {
 			_ = os.Chown(path, -1, gid) // without it the owner alone has access, which is safe
 		}
+	}
+	if err := os.Chmod(path, 0o660); err != nil {
+		l.Close()
+		return nil, fmt.Errorf("control socket: %w", err)
 	}
 	return l, nil
 }

@@ -57,6 +57,8 @@ type Daemon struct {
 	reload sync.Mutex                    // one change of the config at a time
 	trial  atomic.Pointer[confirm.Trial] // nil: the config is in force for good; changed under reload
 	trials chan struct{}                 // there is another trial
+	// refusal is why the last reload was refused; nil: it was not.
+	refusal atomic.Pointer[string]
 
 	speakers  []plugins.BGPBackend // all that were opened; they are closed at the end
 	recording sync.Mutex           // guards the next
@@ -88,18 +90,28 @@ func Run(ctx context.Context, o Options, hurry <-chan struct{}, reloads <-chan o
 	if err != nil {
 		return err
 	}
+	past, err := o.inherit()
+	if err != nil {
+		o.Log.Warn("what the run before this one knew of the checks can't be read", "error", err)
+	}
+	// The speaker first: its process comes up while all else is done.
+	defer func() {
+		for _, b := range d.speakers {
+			closeBackend(o.Log, b, hurry)
+		}
+	}()
+	speaker, err := d.openSpeaker(ctx, cfg, cfg.BGP.Backend)
+	if err != nil {
+		return err
+	}
 	network, why, err := o.Registry.OpenNet(ctx, cfg.Network.Backend, cfg.Backends)
 	if err != nil {
 		return Locate(cfg, err)
 	}
 	defer closeBackend(o.Log, network, hurry)
 	d.network = network.Info().Name
-	defer func() {
-		for _, b := range d.speakers {
-			closeBackend(o.Log, b, hurry)
-		}
-	}()
-	speaker, earlier, err := d.openSpeakers(ctx, cfg)
+	o.Registry.KeepTrying(false)
+	earlier, err := d.openEarlier(ctx, cfg, speaker)
 	if err != nil {
 		return err
 	}
@@ -118,12 +130,12 @@ func Run(ctx context.Context, o Options, hurry <-chan struct{}, reloads <-chan o
 	d.loop = reconcile.New(reconcile.Options{
 		Published: d.events.published, Problems: d.problems,
 		Net: network, NetWhy: why, BGP: speaker, Earlier: earlier, Left: d.left, Host: tap, Health: d.checks.View, Drains: d.drains, Latches: latches,
+		Restarting: d.restarting(), Past: past, Kept: d.bequeath,
 		Processes: o.Registry.Processes, Log: o.Log, Version: o.Version, DeriveRouterID: RouterID,
 	}, cfg)
 	d.checks.Set(cfg.Checks)
 	o.Log.Info("starting", "version", o.Version, "network", network.Info().Name, "why", why, "bgp", speaker.Info().Name,
 		"vips", len(cfg.VIPs), "peers", len(cfg.BGP.Peers))
-	d.begun(ctx, cfg)
 	defer d.events.run(o.Log, hurry)()
 	return d.serve(ctx, tap, func(ctx context.Context) error {
 		return control.Serve(ctx, socket, d, o.Log)
@@ -139,6 +151,7 @@ func (d *Daemon) serve(ctx context.Context, kernel *kernelTap, socket func(conte
 	stopping, cancel := context.WithCancel(ctx)
 	defer cancel()
 	context.AfterFunc(failed, cancel) // a task that fails takes the routes with it, in order
+	tasks.Go(func() error { d.begun(stopping); return nil })
 	tasks.Go(func() error { return kernel.Run(rest) })
 	tasks.Go(func() error { return socket(rest) })
 	tasks.Go(func() error { d.web.Run(rest); return nil })

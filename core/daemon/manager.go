@@ -57,7 +57,7 @@ func (d *Daemon) tellManager(ctx, stopping context.Context) {
 			if placed(s) {
 				beReady()
 			}
-			notify("STATUS=" + summary(s))
+			d.tellStatus(s)
 		}
 		select {
 		case <-ctx.Done():
@@ -97,7 +97,31 @@ func (d *Daemon) moreTime() string {
 	return fmt.Sprintf("\nEXTEND_TIMEOUT_USEC=%d", reconcile.LeaveTime(cfg).Microseconds())
 }
 
-// summary is the line that systemctl status shows.
+// tellStatus has `systemctl status` show a line.
+func (d *Daemon) tellStatus(s *status.Status) {
+	line := summary(s)
+	if why := d.refusal.Load(); why != nil {
+		line = *why + "; " + line
+	}
+	notify("STATUS=" + line)
+}
+
+// refused keeps in that line that the last reload was refused, since all that
+// `systemctl reload` says is that it failed; nil: it was not.
+func (d *Daemon) refused(err error) {
+	if err == nil {
+		d.refusal.Store(nil)
+	} else {
+		first, _, _ := strings.Cut(err.Error(), "\n") // a finding, with its place
+		why := "reload refused: " + strings.Join(strings.Fields(first), " ")
+		d.refusal.Store(&why)
+	}
+	if s := d.Status(); s != nil {
+		d.tellStatus(s)
+	}
+}
+
+// summary is what there is to say of a snapshot in one line.
 func summary(s *status.Status) string {
 	announced, drained, up := 0, 0, 0
 	for _, v := range s.VIPs {

@@ -29,7 +29,10 @@ func (d *Daemon) hangups(ctx context.Context, reloads <-chan os.Signal) {
 
 // Reload takes over the config on disk if it is valid, and else changes nothing.
 func (d *Daemon) Reload(ctx context.Context) (_ control.Reloaded, err error) {
-	defer func() { d.events.metrics.Reloaded(err) }()
+	defer func() {
+		d.events.metrics.Reloaded(err)
+		d.refused(err)
+	}()
 	d.reload.Lock()
 	defer d.reload.Unlock()
 	notifyReloading()

@@ -50,16 +50,12 @@ func (o *outliving) remove(name string) error {
 	return statefile.Write(o.path, o)
 }
 
-// openSpeakers gives the speaker that cfg names, and one of an earlier run
-// that may still have the peers, if there is any.
-func (d *Daemon) openSpeakers(ctx context.Context, cfg *config.Config) (speaker, earlier plugins.BGPBackend, err error) {
+// openEarlier gives a speaker of an earlier run that may still have the peers,
+// if there is any, and puts the present one on record.
+func (d *Daemon) openEarlier(ctx context.Context, cfg *config.Config, speaker plugins.BGPBackend) (earlier plugins.BGPBackend, err error) {
 	if d.outliving, err = readOutliving(d.StateDir); err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	if speaker, err = d.openSpeaker(ctx, cfg, cfg.BGP.Backend); err != nil {
-		return nil, nil, err
-	}
-	d.Registry.KeepTrying(false)
 	for _, name := range d.outliving.Names {
 		if name == cfg.BGP.Backend || earlier != nil {
 			continue
@@ -69,7 +65,7 @@ func (d *Daemon) openSpeakers(ctx context.Context, cfg *config.Config) (speaker,
 			d.Log.Error("an earlier speaker may still announce, and can't be asked", "backend", name, "error", err)
 		}
 	}
-	return speaker, earlier, d.outliving.add(speaker)
+	return earlier, d.outliving.add(speaker)
 }
 
 func (d *Daemon) openSpeaker(ctx context.Context, cfg *config.Config, name string) (plugins.BGPBackend, error) {

@@ -49,10 +49,14 @@ func first(o Options, store confirm.Store) (*config.Config, *confirm.Trial, erro
 	return cfg, nil, store.Save(nil)
 }
 
-// begun is what is left to do once the config is chosen.
-func (d *Daemon) begun(ctx context.Context, cfg *config.Config) {
+// begun is what is left to do once the config is chosen. The routes do not wait
+// for the disk.
+func (d *Daemon) begun(ctx context.Context) {
+	d.reload.Lock()
+	defer d.reload.Unlock()
 	trial := d.trial.Load()
 	if trial == nil {
+		cfg, _ := d.loop.Config()
 		d.keepGood(cfg)
 		return
 	}

@@ -75,10 +75,13 @@ func (l *Loop) remember(d Desired, waiting []chan<- error) {
 }
 
 // recall is the memory that an earlier run left.
-func recall(latches map[string]time.Time) Memory {
+func recall(past Past, latches map[string]time.Time) Memory {
 	m := Memory{}
+	for name, known := range past {
+		m[name] = memory{policy: known}
+	}
 	for name, since := range latches {
-		var one memory
+		one := m[name]
 		one.policy.Latched = since
 		m[name] = one
 	}

@@ -47,7 +47,14 @@ type Options struct {
 	// peers; nil if there is none.
 	Earlier plugins.BGPBackend
 	// Left, if not nil, is told the name of each speaker that holds nothing any more.
-	Left   func(name string)
+	Left func(name string)
+	// Restarting, if not nil, tells at the end whether the next run begins at
+	// once; then on_restart counts.
+	Restarting func(context.Context) bool
+	// Past is what the run before this one handed over, as it left the routes
+	// with the peers; Kept, if not nil, is told what this one does.
+	Past   Past
+	Kept   func(Past)
 	Host   Host
 	Drains *DrainStore
 	// Latches are the VIPs that wait for a person to take them back.
@@ -111,7 +118,7 @@ func New(o Options, c *config.Config) *Loop {
 		net:     newActor(o.Net, slices.Equal[[]plugins.VIP], func(want []plugins.VIP) int { return len(want) }),
 		bgp:     newSpeaker(o.BGP),
 		wakeup:  make(chan struct{}, 1), urgent: make(chan struct{}, 1), config: c, generation: 1,
-		memory: recall(o.Latches.All()),
+		memory: recall(o.Past, o.Latches.All()),
 		held:   map[netip.Addr]bool{}, lost: map[netip.Addr]*loss{},
 		board: newBoard(o.Published),
 	}
@@ -161,8 +168,9 @@ func (l *Loop) Status() *status.Status { return l.board.now() }
 // Next is closed when a snapshot newer than the present one is there.
 func (l *Loop) Next() <-chan struct{} { return l.board.next() }
 
-// Run reconciles until ctx ends; then it withdraws every route, as on_exit
-// says, and returns when the peers were told. hurry cuts that short.
+// Run reconciles until ctx ends; then it withdraws every route, unless on_exit
+// or on_restart says otherwise, and returns when the peers were told. hurry cuts
+// that short.
 func (l *Loop) Run(ctx context.Context, hurry <-chan struct{}) error {
 	select {
 	case <-l.Host.Ready():
@@ -185,8 +193,12 @@ func (l *Loop) Run(ctx context.Context, hurry <-chan struct{}) error {
 	for {
 		select {
 		case <-ctx.Done():
-			l.leave(calls, hurry)
-			l.farewell(l.stop(calls, hurry))
+			kept := l.keeps(calls)
+			if kept == "" {
+				l.reclaim(calls, hurry)
+				l.leave(calls, hurry)
+			}
+			l.farewell(l.stop(calls, hurry, kept))
 			return nil
 		case <-l.Host.Changed():
 		case <-l.wakeup:

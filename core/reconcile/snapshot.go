@@ -36,6 +36,7 @@ func (l *Loop) snapshot(cfg *config.Config, generation int, view host.View, resu
 	}
 	s.Checks = checks(cfg, results)
 	s.Peers, s.Problems = l.peers(cfg)
+	s.Restart = outlook(cfg.BGP, l.bgp.bgp.Info(), l.Restarting != nil, s.Peers)
 	s.Problems = append(s.Problems, l.healthProblems(cfg, s.Checks, want)...)
 	s.Problems = append(s.Problems, l.backendProblems()...)
 	s.Problems = append(s.Problems, driftProblems(l.net.seen)...)
@@ -163,6 +164,7 @@ func (l *Loop) peers(cfg *config.Config) ([]status.Peer, []status.Problem) {
 		peers = append(peers, status.Peer{
 			Name: p.Name, Address: p.Addr.String(), ASN: p.ASN, State: string(now.State), Since: now.Since,
 			Announced: len(now.Announced), Received: now.Received, LastError: now.LastError, BFD: bfd(now.BFD),
+			GracefulRestart: now.GracefulRestart,
 		})
 		if now.State == plugins.StateEstablished {
 			if now.LastError != "" && !now.ErrorAt.Before(now.Since) {

@@ -40,6 +40,15 @@ type Status struct {
 	Backends []Backend `json:"backends"`
 	// Checks are the health checks, by name.
 	Checks []Check `json:"checks,omitempty"`
+	// Restart is what a restart of the daemon would do now.
+	Restart *Restart `json:"restart,omitempty"`
+}
+
+// Restart is what becomes of the routes in a restart.
+type Restart struct {
+	// KeepsRoutes: no peer loses a route, so that no traffic moves.
+	KeepsRoutes bool   `json:"keeps_routes"`
+	Why         string `json:"why"`
 }
 
 // Network is the network backend in use.
@@ -134,6 +143,9 @@ type Peer struct {
 	Announced int       `json:"announced"`  // prefixes that this peer was told
 	Received  int       `json:"received"`   // routes that it sends us; all are dropped
 	LastError string    `json:"last_error"` // why the last session ended, or none comes up
+	// GracefulRestart: the session was opened with it by both ends, so the peer
+	// keeps our routes while the speaker restarts (RFC 4724).
+	GracefulRestart bool `json:"graceful_restart,omitempty"`
 	// BFD is the BFD session beside it; not there if there is none, or the
 	// backend does not know of it.
 	BFD *BFD `json:"bfd,omitempty"`
