@@ -34,7 +34,7 @@ func (b *Backend) included(main string) error {
 			return nil
 		}
 	}
-	text := fmt.Sprintf("%s does not include %s, and stentor changes no file of yours: add the line\n    include \"%s\";\nto %s, outside of any braces (nothing needs to be restarted)",
+	text := fmt.Sprintf("%s does not include %s, and stentor changes no file of yours; add the line\n    include \"%s\";\nto %s, outside of any braces (nothing needs to be restarted)",
 		main, b.file.path(), b.file.pattern(), main)
 	if other := otherFolder(w.patterns); other != "" {
 		text += fmt.Sprintf("; or write include_dir = %q into [backend.bird], a folder that it includes already", other)

@@ -408,7 +408,7 @@ func (r *rig) event(p *bgppeer.Peer, what string, match func(bgppeer.Event) bool
 func announcement(prefix string, role int) plugins.Announcement {
 	return plugins.Announcement{
 		VIP: "web", Prefix: netip.MustParsePrefix(prefix),
-		Communities: []plugins.Community{plugins.Community(65000<<16 | role)},
+		Communities: []plugins.Community{plugins.Community(65000<<16 | uint32(role))},
 	}
 }
 

@@ -84,12 +84,19 @@ func TestMissingInclude(t *testing.T) {
 	if !errors.Is(err, plugins.ErrUnsupported) || !strings.Contains(err.Error(), line) {
 		t.Fatalf("Apply: %v; want ErrUnsupported and %s", err, line)
 	}
+	found, err := r.b.InspectSpeaker(r.Context(), want)
+	if err != nil || len(found) != 1 || !strings.Contains(found[0].Hint, line) || strings.Contains(found[0].Hint, "\n") {
+		t.Errorf("InspectSpeaker: %+v, %v", found, err)
+	}
 	if files := r.files(); len(files) > 0 {
 		t.Errorf("it wrote %v", files)
 	}
 	r.write("bird.conf", conf+line+"\n")
 	// Twice included, as the operator's own line is still there.
 	r.write("bird.conf", strings.Replace(conf, include, "", 1)+line+"\n")
+	if found, err := r.b.InspectSpeaker(r.Context(), want); err != nil || len(found) > 0 {
+		t.Errorf("InspectSpeaker of a BIRD that reads our file: %+v, %v", found, err)
+	}
 	r.apply(want)
 	r.established("rs1")
 }

@@ -4,12 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/stentor-net/stentor/bgpbackends/internal/desired"
+	"github.com/stentor-net/stentor/bgpbackends/internal/lazy"
 	"github.com/stentor-net/stentor/plugins"
 )
 
@@ -33,12 +33,12 @@ func newSpeaker(want plugins.Speaker) (s speaker, refused, err error) {
 
 // symbol is what can stand in a name of BIRD's configuration, quoted. BIRD
 // takes up to 63 bytes; a prefix of ours comes before it.
-var symbol = regexp.MustCompile(`^[A-Za-z0-9_.-]{1,40}$`)
+var symbol = lazy.Regexp(`^[A-Za-z0-9_.-]{1,40}$`)
 
 // checkPeer refuses what BIRD can't do or would do differently.
 func checkPeer(p plugins.Peer) error {
 	switch {
-	case !symbol.MatchString(p.Name):
+	case !symbol().MatchString(p.Name):
 		return errors.New("its name can't stand in BIRD's configuration: use up to 40 letters, digits, dashes, dots and underscores")
 	case p.Addr.IsLinkLocalUnicast() && p.Addr.Is6() && p.Addr.Zone() == "":
 		return fmt.Errorf("the link-local address %s names no link", p.Addr)

@@ -5,10 +5,10 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"regexp"
 	"strings"
 	"time"
 
+	"github.com/stentor-net/stentor/bgpbackends/internal/lazy"
 	"github.com/stentor-net/stentor/plugins"
 )
 
@@ -69,11 +69,11 @@ func (s *session) unread(ctx context.Context, own string) []plugins.Step {
 }
 
 // passwordText is the word and the rest of its line, or of the next one.
-var passwordText = regexp.MustCompile(`(?i)(password)([ \t]*\n)?[^\n]*`)
+var passwordText = lazy.Regexp(`(?i)(password)([ \t]*\n)?[^\n]*`)
 
 // mask takes the passwords out of a text. An edited file may have them in any
 // shape, so whatever follows the word goes.
-func mask(text []byte) []byte { return passwordText.ReplaceAll(text, []byte("${1} (hidden)")) }
+func mask(text []byte) []byte { return passwordText().ReplaceAll(text, []byte("${1} (hidden)")) }
 
 // unified compares two versions of our file, without the passwords.
 func unified(path string, before, after []byte) string {

@@ -47,7 +47,7 @@ func (b *Backend) configure(ctx context.Context, s script) error {
 			return err
 		case err != nil:
 			return fmt.Errorf("bgpd does not answer: %w (%w)", err, plugins.ErrUnavailable)
-		case complaint.Match(said): // with the code of success at times
+		case complaint().Match(said): // with the code of success at times
 			return fmt.Errorf("%w %q: %s", errRefused, mask(l), mask(string(said)))
 		}
 	}

@@ -10,8 +10,14 @@ import (
 	"github.com/stentor-net/stentor/plugins"
 )
 
-// bgpdName is the daemon without which there is nothing to do.
-const bgpdName = "bgpd"
+const (
+	// bgpdName is the daemon without which there is nothing to do.
+	bgpdName = "bgpd"
+	// watchName restarts the others where they are a service of systemd's. It
+	// has no configuration, and is not asked for one by vtysh either
+	// (VTYSH_ALL in FRR's vtysh.h).
+	watchName = "watchfrr"
+)
 
 // read tells ours from theirs in what FRR has now. It asks each daemon for its
 // part, as vtysh does for `show running-config`, but keeps the parts apart:
@@ -30,7 +36,7 @@ func (b *Backend) read(ctx context.Context) (piece, theirs, error) {
 	}
 	for _, s := range sockets {
 		name := strings.TrimSuffix(filepath.Base(s), ".vty")
-		if name == bgpdName {
+		if name == bgpdName || name == watchName {
 			continue
 		}
 		c, err := b.part(ctx, name)

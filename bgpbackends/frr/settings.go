@@ -2,8 +2,8 @@ package frr
 
 import (
 	"path/filepath"
-	"regexp"
 
+	"github.com/stentor-net/stentor/bgpbackends/internal/lazy"
 	"github.com/stentor-net/stentor/plugins"
 )
 
@@ -22,7 +22,7 @@ type settings struct {
 }
 
 // pathspaces are what FRR's own -N takes: a name, no path.
-var pathspaces = regexp.MustCompile(`^[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}$`)
+var pathspaces = lazy.Regexp(`^[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}$`)
 
 func newSettings(c plugins.Config) (settings, error) {
 	s := settings{VTYSH: defaultVTYSH}
@@ -36,7 +36,7 @@ func newSettings(c plugins.Config) (settings, error) {
 		return s, &plugins.ConfigError{Key: "vtysh", Msg: "must be an absolute path", Hint: "the default is " + defaultVTYSH}
 	case s.VTYSocket != "" && !filepath.IsAbs(s.VTYSocket):
 		return s, &plugins.ConfigError{Key: "vty_socket", Msg: "must be an absolute path", Hint: "the folder of the daemons' sockets, " + defaultVTYDir + " by default"}
-	case s.Pathspace != "" && !pathspaces.MatchString(s.Pathspace):
+	case s.Pathspace != "" && !pathspaces().MatchString(s.Pathspace):
 		return s, &plugins.ConfigError{Key: "pathspace", Msg: "must be a name, not a path", Hint: "as the FRR daemons were given it with -N"}
 	}
 	return s, nil

@@ -4,11 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"regexp"
 	"slices"
 	"time"
 
 	"github.com/stentor-net/stentor/bgpbackends/internal/desired"
+	"github.com/stentor-net/stentor/bgpbackends/internal/lazy"
 	"github.com/stentor-net/stentor/plugins"
 )
 
@@ -24,10 +24,10 @@ type speaker struct {
 }
 
 // names are those that can be a word in FRR's configuration.
-var names = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`)
+var names = lazy.Regexp(`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`)
 
 // passwords are those that FRR's line parser gives back as they were.
-var passwords = regexp.MustCompile(`^[\x21-\x7e]{1,80}$`)
+var passwords = lazy.Regexp(`^[\x21-\x7e]{1,80}$`)
 
 // newSpeaker gives want in that form, and names in refused what is left out.
 func newSpeaker(want plugins.Speaker) (s speaker, refused, err error) {
@@ -38,11 +38,11 @@ func newSpeaker(want plugins.Speaker) (s speaker, refused, err error) {
 // checkPeer refuses what FRR can't do or would do differently.
 func checkPeer(p plugins.Peer) error {
 	switch {
-	case !names.MatchString(p.Name):
+	case !names().MatchString(p.Name):
 		return errors.New("its name can't be a word in FRR's configuration: want up to 64 letters, digits, dots, - and _")
 	case p.ConnectRetry > 65535*time.Second:
 		return fmt.Errorf("connect retry %s", p.ConnectRetry)
-	case p.Password != "" && !passwords.MatchString(p.Password):
+	case p.Password != "" && !passwords().MatchString(p.Password):
 		return fmt.Errorf("the password: FRR takes up to 80 printable ASCII characters without spaces: %w", plugins.ErrUnsupported)
 	case p.BFD != nil && p.BFD.Password != "":
 		return fmt.Errorf("signed BFD packets: %w", plugins.ErrUnsupported)

@@ -10,10 +10,10 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"time"
 
+	"github.com/stentor-net/stentor/bgpbackends/internal/lazy"
 	"github.com/stentor-net/stentor/plugins"
 )
 
@@ -82,8 +82,8 @@ func (v vtysh) run(ctx context.Context, args ...string) error {
 	if ctx.Err() != nil {
 		err = ctx.Err()
 	}
-	text := noise.ReplaceAllString(said.String(), "")
-	if err == nil && complaint.MatchString(text) { // with exit code 0 at times
+	text := noise().ReplaceAllString(said.String(), "")
+	if err == nil && complaint().MatchString(text) { // with exit code 0 at times
 		err = errors.New("vtysh complains")
 	}
 	if err != nil {
@@ -93,10 +93,10 @@ func (v vtysh) run(ctx context.Context, args ...string) error {
 }
 
 // noise is what vtysh says when it has no configuration of its own, which is usual.
-var noise = regexp.MustCompile(`(?m)^% Can't open configuration file .*\n?`)
+var noise = lazy.Regexp(`(?m)^% Can't open configuration file .*\n?`)
 
 // complaint is how FRR begins a line about an error, or vtysh one about a daemon.
-var complaint = regexp.MustCompile(`(?m)^(%|line \d+:|\S+ is not running)`)
+var complaint = lazy.Regexp(`(?m)^(%|line \d+:|\S+ is not running)`)
 
 // limited keeps what fits, and fails for the rest.
 type limited struct {
@@ -131,7 +131,7 @@ func (v vtysh) explain(said string, err error) error {
 }
 
 // secrets are the values that must not be shown.
-var secrets = regexp.MustCompile(`(?i)\b(password|secret|key-string|authentication-key|md5)\s+\S[^\n]*`)
+var secrets = lazy.Regexp(`(?i)\b(password|secret|key-string|authentication-key|md5)\s+\S[^\n]*`)
 
 // mask hides them in a text that may quote lines of a configuration.
-func mask(text string) string { return secrets.ReplaceAllString(text, "$1 ***") }
+func mask(text string) string { return secrets().ReplaceAllString(text, "$1 ***") }

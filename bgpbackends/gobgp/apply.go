@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/netip"
+	"slices"
 	"time"
 
 	api "github.com/osrg/gobgp/v3/api"
@@ -133,10 +135,14 @@ func (b *Backend) removeRoute(ctx context.Context, r desired.Route) error {
 }
 
 func (b *Backend) removePeer(ctx context.Context, addr netip.Addr) error {
-	if s := b.sessions[addr]; s != nil && !s.out {
+	s := b.sessions[addr]
+	if s != nil && !s.out {
 		if err := b.deletePeer(ctx, addr); err != nil {
 			return err
 		}
+	}
+	if s != nil {
+		s.path.Watch(nil) // after the peer was told why the session ends
 	}
 	delete(b.sessions, addr)
 	delete(b.have.Peers, addr)
@@ -155,6 +161,7 @@ func (b *Backend) putPeer(ctx context.Context, p desired.PeerChange) error {
 			}
 		}
 		s.peer = p.New
+		s.path.Watch(p.New.BFD)
 		b.have.Peers[addr] = p.New
 		return nil
 	}
@@ -164,7 +171,8 @@ func (b *Backend) putPeer(ctx context.Context, p desired.PeerChange) error {
 		}
 	}
 	b.ledger.open(addr)
-	b.sessions[addr] = &session{peer: p.New, tag: b.tag(addr)}
+	s = &session{peer: p.New, tag: b.tag(addr), path: b.pathTo(p.New)}
+	b.sessions[addr] = s
 	// The policy must withhold before there can be a session.
 	_, err := b.setPolicy(ctx)
 	if err == nil {
@@ -175,6 +183,7 @@ func (b *Backend) putPeer(ctx context.Context, p desired.PeerChange) error {
 		b.ledger.drop(addr)
 		return err
 	}
+	s.path.Watch(p.New.BFD)
 	b.have.Peers[addr] = p.New
 	return nil
 }
@@ -202,6 +211,7 @@ func (b *Backend) startSpeaker(ctx context.Context, want desired.Speaker) error 
 		b.bgp = server.NewBgpServer(server.LoggerOption(b.bridge))
 		go b.bgp.Serve() // has no end
 		b.done.Go(b.follow)
+		b.done.Go(b.followPaths)
 	}
 	err := b.bgp.StartBgp(ctx, &api.StartBgpRequest{Global: &api.Global{
 		Asn:        want.ASN,
@@ -223,6 +233,7 @@ func (b *Backend) startSpeaker(ctx context.Context, want desired.Speaker) error 
 // waits for each session to wind up, for a peer that does not read as long as
 // the Hold Time; ctx ends only our wait.
 func (b *Backend) stopSpeaker(ctx context.Context) error {
+	leaving := slices.Collect(maps.Values(b.sessions))
 	for addr := range b.sessions {
 		b.ledger.drop(addr)
 	}
@@ -233,6 +244,9 @@ func (b *Backend) stopSpeaker(ctx context.Context) error {
 	go func() {
 		defer close(done)
 		b.bgp.StopBgp(context.Background(), &api.StopBgpRequest{})
+		for _, s := range leaving {
+			s.path.Watch(nil) // after the Cease, which says more
+		}
 	}()
 	return b.stopped(ctx)
 }

@@ -20,6 +20,7 @@ import (
 
 	"github.com/osrg/gobgp/v3/pkg/server"
 
+	"github.com/stentor-net/stentor/bgpbackends/internal/bfd"
 	"github.com/stentor-net/stentor/bgpbackends/internal/desired"
 	"github.com/stentor-net/stentor/plugins"
 )
@@ -38,7 +39,10 @@ type Backend struct {
 	ledger *ledger
 	bridge *bridge
 	events *queue[transition]
+	bfd    *bfd.Endpoint
+	cuts   *queue[cut]
 	hints  *hints
+	began  time.Time
 
 	life context.Context // ends with Close
 	end  context.CancelFunc
@@ -64,7 +68,10 @@ func New(log *slog.Logger) *Backend {
 	b := &Backend{
 		log:      log,
 		events:   newQueue[transition](),
+		bfd:      bfd.NewEndpoint(),
+		cuts:     newQueue[cut](),
 		hints:    newHints(),
+		began:    time.Now(),
 		have:     desired.Speaker{},
 		sessions: map[netip.Addr]*session{},
 		tags:     map[netip.Addr]uint32{},
@@ -87,6 +94,8 @@ func (b *Backend) Info() plugins.Info {
 			plugins.CapMD5,
 			plugins.CapTTLSecurity,
 			plugins.CapMultihop,
+			plugins.CapBFD,
+			plugins.CapBFDAuth,
 			plugins.CapGracefulRestart,
 			plugins.CapLocalAddr,
 			plugins.CapLargeCommunities,
@@ -123,6 +132,7 @@ func (b *Backend) Close() error {
 	b.done.Wait()
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	defer b.bfd.Close() // after the Cease, which says more
 	if b.bgp == nil || b.have.ASN == 0 {
 		return nil
 	}

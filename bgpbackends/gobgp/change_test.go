@@ -227,13 +227,13 @@ func TestRefusedPartsDoNotHoldUpTheRest(t *testing.T) {
 	}
 	l := newLab(t)
 	rs := settled(l)
-	bfd := peer("rs2", rs2)
-	bfd.BFD = &plugins.BFD{TX: time.Second, RX: time.Second, Multiplier: 3}
+	restless := peer("rs2", rs2)
+	restless.Hold = 0
 	bad := announcement("2001:db8:5a:2::/64", 1)
 	bad.NextHop = netip.MustParseAddr(host4)
-	err := l.b.Apply(l.ctx, speakerOf([]plugins.Peer{peer("rs1", rs1), bfd}, announcement(vipB, 1), bad))
+	err := l.b.Apply(l.ctx, speakerOf([]plugins.Peer{peer("rs1", rs1), restless}, announcement(vipB, 1), bad))
 	if !errors.Is(err, plugins.ErrUnsupported) {
-		t.Errorf("Apply with BFD: %v", err)
+		t.Errorf("Apply with a Hold Time of 0: %v", err)
 	}
 	l.holds(rs, vipB)
 }

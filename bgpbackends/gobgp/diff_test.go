@@ -29,6 +29,8 @@ func TestSteps(t *testing.T) {
 	keyed.Password = "s3cret"
 	faster := peer("rs1", rs1)
 	faster.ConnectRetry = time.Second
+	watched := peer("rs1", rs1)
+	watched.BFD = &plugins.BFD{TX: 300 * time.Millisecond, RX: 300 * time.Millisecond, Multiplier: 3}
 	base := speakerOf([]plugins.Peer{peer("rs1", rs1)}, announcement(vipA, 1))
 	other := base
 	other.ASN = 65002
@@ -61,6 +63,9 @@ func TestSteps(t *testing.T) {
 		}},
 		{"password", base, speakerOf([]plugins.Peer{keyed}, announcement(vipA, 1)), []string{
 			"change|peer rs1|password changed; the session starts anew",
+		}},
+		{"BFD", base, speakerOf([]plugins.Peer{watched}, announcement(vipA, 1)), []string{
+			"change|peer rs1|BFD off -> every 300ms, 300ms x 3",
 		}},
 		{"connect retry", base, speakerOf([]plugins.Peer{faster}, announcement(vipA, 1)), []string{
 			"change|peer rs1|connect retry 2s -> 1s",

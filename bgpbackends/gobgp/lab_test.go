@@ -67,7 +67,7 @@ func peer(name, addr string) plugins.Peer {
 func announcement(prefix string, role int) plugins.Announcement {
 	return plugins.Announcement{
 		VIP: "web", Prefix: netip.MustParsePrefix(prefix),
-		Communities: []plugins.Community{plugins.Community(65000<<16 | role)},
+		Communities: []plugins.Community{plugins.Community(65000<<16 | uint32(role))},
 	}
 }
 
@@ -154,15 +154,6 @@ func (l *lab) observe(name string) plugins.PeerState {
 	}
 	l.Fatalf("Observe knows no peer %s: %+v", name, s)
 	return plugins.PeerState{}
-}
-
-// established waits until the session is up.
-func (l *lab) established(name string) {
-	l.Helper()
-	l.until(name+" established", func() (bool, any) {
-		s := l.observe(name)
-		return s.State == plugins.StateEstablished, s
-	})
 }
 
 // tells waits until Observe says that the peer was told exactly these.

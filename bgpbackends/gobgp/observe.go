@@ -28,8 +28,14 @@ func (b *Backend) Observe(ctx context.Context) (plugins.SpeakerState, error) {
 		s := b.ledger.read(p.Addr)
 		s.Name, s.Received = p.Name, infos[p.Addr].received
 		if s.State == plugins.StateEstablished {
+			s.GracefulRestart = infos[p.Addr].restart
 			if text := b.unsent(b.sessions[p.Addr]); text != "" {
 				s.LastError, s.ErrorAt = text, s.Since
+			}
+		}
+		if now := b.sessions[p.Addr]; now != nil {
+			if path := now.path.View(); path != nil {
+				s.BFD = path.Words()
 			}
 		}
 		out.Peers = append(out.Peers, s)

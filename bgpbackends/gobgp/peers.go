@@ -13,7 +13,14 @@ import (
 
 // addPeer hands a peer to GoBGP, which dials it at once and ever again.
 func (b *Backend) addPeer(ctx context.Context, p plugins.Peer) error {
-	if err := b.bgp.AddPeer(ctx, &api.AddPeerRequest{Peer: neighbour(p)}); err != nil {
+	n := neighbour(p)
+	// Within the restart time this process may be the one after that which told
+	// the peer the routes. The bits that say so (RFC 4724 §3) keep a helper from
+	// dropping them a moment before they are sent again.
+	if n.GracefulRestart != nil {
+		n.GracefulRestart.LocalRestarting = time.Since(b.began) < p.GracefulRestart
+	}
+	if err := b.bgp.AddPeer(ctx, &api.AddPeerRequest{Peer: n}); err != nil {
 		return fmt.Errorf("add peer %s: %w", p.Name, err)
 	}
 	return nil
@@ -68,7 +75,7 @@ func neighbour(p plugins.Peer) *api.Peer {
 	if p.GracefulRestart > 0 {
 		// Without the N bit (RFC 8538): with it a peer keeps the routes of a
 		// host that went silent for the Hold Time and the restart time.
-		n.GracefulRestart = &api.GracefulRestart{Enabled: true, RestartTime: uint32(p.GracefulRestart / time.Second)}
+		n.GracefulRestart = &api.GracefulRestart{Enabled: true, RestartTime: uint32(p.GracefulRestart / time.Second), DeferralTime: 1}
 	}
 	return n
 }
@@ -84,6 +91,7 @@ type peerInfo struct {
 	state    plugins.SessionState
 	caps     capabilities
 	received int
+	restart  bool // both ends offered graceful restart
 }
 
 // peerInfo asks GoBGP about one peer, or about all for the zero Addr.
@@ -99,6 +107,7 @@ func (b *Backend) peerInfo(ctx context.Context, addr netip.Addr) (map[netip.Addr
 			return
 		}
 		i := peerInfo{state: sessionStates[p.GetState().GetSessionState()], caps: readCapabilities(p)}
+		i.restart = p.GetGracefulRestart().GetEnabled() && i.caps.gracefulRestart
 		for _, f := range p.GetAfiSafis() {
 			i.received += int(f.GetState().GetReceived())
 		}
@@ -124,6 +133,7 @@ type capabilities struct {
 	ipv4, ipv6 bool
 	// extendedNextHop: IPv6 next hops for IPv4 unicast (RFC 8950).
 	extendedNextHop bool
+	gracefulRestart bool
 }
 
 func readCapabilities(p *api.Peer) capabilities {
@@ -138,6 +148,8 @@ func readCapabilities(p *api.Peer) capabilities {
 			continue
 		}
 		switch m := m.(type) {
+		case *api.GracefulRestartCapability:
+			c.gracefulRestart = true
 		case *api.MultiProtocolCapability:
 			multiprotocol = true
 			c.ipv4 = c.ipv4 || unicast(m.GetFamily(), api.Family_AFI_IP)

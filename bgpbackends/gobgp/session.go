@@ -6,6 +6,7 @@ import (
 
 	api "github.com/osrg/gobgp/v3/api"
 
+	"github.com/stentor-net/stentor/bgpbackends/internal/bfd"
 	"github.com/stentor-net/stentor/bgpbackends/internal/ownaddr"
 	"github.com/stentor-net/stentor/plugins"
 )
@@ -16,6 +17,7 @@ type session struct {
 	tag   uint32
 	tries backoff
 	out   bool // taken out of GoBGP until the backoff is over
+	path  *bfd.Path
 
 	// Of the connection that is up or coming up; caps is nil while there is
 	// none or its OPEN was not seen yet.

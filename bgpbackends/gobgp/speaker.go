@@ -3,6 +3,7 @@ package gobgp
 import (
 	"fmt"
 
+	"github.com/stentor-net/stentor/bgpbackends/internal/bfd"
 	"github.com/stentor-net/stentor/bgpbackends/internal/desired"
 	"github.com/stentor-net/stentor/plugins"
 )
@@ -10,12 +11,7 @@ import (
 // checks are what GoBGP can't do or would do differently.
 var checks = desired.Checks{
 	MaxPrepend: maxPrepend,
-	Peer: func(p plugins.Peer) error {
-		if p.BFD != nil {
-			return fmt.Errorf("BFD: %w", plugins.ErrUnsupported)
-		}
-		return nil
-	},
+	Peer:       func(p plugins.Peer) error { return bfd.Check(p.BFD) },
 	Route: func(a plugins.Announcement) error {
 		for _, l := range a.LargeCommunities {
 			if l.Global == markGlobal {
@@ -39,7 +35,7 @@ func diff(have, want desired.Speaker) desired.Changes {
 func sameInGoBGP(p desired.PeerChange) bool {
 	old := p.Old
 	old.Name = p.New.Name
-	return old == p.New
+	return desired.SameSession(old, p.New)
 }
 
 // onlyRetry: only the name and ConnectRetry have changed, and ConnectRetry
@@ -47,5 +43,5 @@ func sameInGoBGP(p desired.PeerChange) bool {
 func onlyRetry(p desired.PeerChange) bool {
 	old := p.Old
 	old.Name, old.ConnectRetry = p.New.Name, p.New.ConnectRetry
-	return old == p.New
+	return desired.SameSession(old, p.New)
 }

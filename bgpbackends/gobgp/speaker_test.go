@@ -32,7 +32,7 @@ func TestNewSpeakerRefuses(t *testing.T) {
 		{name: "GTSM", peer: func(p *plugins.Peer) { p.TTL, p.TTLSecurity = 0, 255 }, want: "255 hops"},
 		{name: "both TTLs", peer: func(p *plugins.Peer) { p.TTLSecurity = 1 }, want: "exclude each other"},
 		{name: "password", peer: func(p *plugins.Peer) { p.Password = strings.Repeat("x", 81) }, want: "80 bytes"},
-		{name: "BFD", peer: func(p *plugins.Peer) { p.BFD = &plugins.BFD{} }, want: "BFD", unsupported: true},
+		{name: "BFD", peer: func(p *plugins.Peer) { p.BFD = &plugins.BFD{} }, want: "BFD intervals"},
 		{name: "restart time", peer: func(p *plugins.Peer) { p.GracefulRestart = 4096 * time.Second }, want: "4095s"},
 		{name: "twice", peer: func(p *plugins.Peer) { p.Addr = netip.MustParseAddr(rs2) }, want: "another peer has the address"},
 

@@ -38,6 +38,7 @@ type Backend struct {
 	log      *slog.Logger
 	watchers watchers
 	bfd      *bfd.Endpoint
+	pace     *session.Pace
 	began    time.Time
 
 	mu       sync.Mutex      // guards the next two
@@ -52,7 +53,7 @@ var _ plugins.BGPBackend = (*Backend)(nil)
 
 // New makes a backend that logs to log. It does no I/O.
 func New(log *slog.Logger) *Backend {
-	return &Backend{log: log, bfd: bfd.NewEndpoint(), sessions: map[netip.Addr]*session.Session{}, began: time.Now()}
+	return &Backend{log: log, bfd: bfd.NewEndpoint(), pace: &session.Pace{}, sessions: map[netip.Addr]*session.Session{}, began: time.Now()}
 }
 
 // Info tells name, version and capabilities.
@@ -166,6 +167,7 @@ func (b *Backend) open(p plugins.Peer, want desired.Speaker, routes []session.Ro
 		Changed:    func(why string) { b.watchers.tell(plugins.Change{Object: p.Name, Why: why}) },
 		Own:        b.own,
 		BFD:        b.bfd,
+		Pace:       b.pace,
 	}, routes)
 }
 
@@ -245,6 +247,7 @@ func (b *Backend) Observe(ctx context.Context) (plugins.SpeakerState, error) {
 		v := s.View()
 		state := plugins.PeerState{
 			Name: p.Name, State: v.State, Since: v.Since, Announced: v.Announced, LastError: v.LastError, ErrorAt: v.ErrorAt, Received: v.Received,
+			GracefulRestart: v.GracefulRestart,
 		}
 		if v.Path != nil {
 			state.BFD = v.Path.Words()

@@ -2,10 +2,14 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/stentor-net/stentor/contrib/lab"
 )
+
+// fewChurns show whether a session is lost; what leaks takes more of them.
+const fewChurns = 20
 
 // bgpChapters are what depends on the BGP speaker: the native one first, which
 // the others are compared with.
@@ -35,7 +39,11 @@ func bgpChapters(ctx context.Context, b *bed, t *table, o options, binary string
 			chapter{s.name() + ": session reset", func() error { return reset(ctx, b, t, s) }},
 			chapter{fmt.Sprintf("%s: %d routes from a peer", s.name(), o.flood), func() error { return drown(ctx, b, t, s, o.flood) }})
 		if ours, ok := s.(*stentor); ok {
-			all = append(all, chapter{fmt.Sprintf("%s: %d announcements", s.name(), o.vips), func() error { return applied(ctx, b, t, ours, o.vips, o.runs) }})
+			all = append(all,
+				chapter{fmt.Sprintf("%s: %d announcements", s.name(), o.vips), func() error { return applied(ctx, b, t, ours, o.vips, o.runs) }},
+				chapter{s.name() + ": kill -9, reloads and drains", func() error {
+					return errors.Join(kill(ctx, b, t, s, runs), reload(ctx, b, t, ours, runs), churn(ctx, b, t, ours, min(o.churn, fewChurns)))
+				}})
 		} else {
 			all = append(all, chapter{fmt.Sprintf("%s: %d prefixes", s.name(), o.vips), func() error { return scale(ctx, b, t, s, o.vips) }})
 		}

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"slices"
 	"syscall"
 	"time"
 
@@ -68,15 +69,17 @@ func cut(ctx context.Context, t *table, column string, far farSpeaker, o options
 					return err
 				}
 			}
-			var took figure
+			var near, away figure
 			for range n.runs {
-				d, err := s.cut(ctx)
+				oneHop, multihop, err := s.cut(ctx)
 				if err != nil {
 					return err
 				}
-				took.time(d)
+				near.time(oneHop)
+				away.time(multihop)
 			}
-			t.set(column, fmt.Sprintf("silent cut to no route at %s, %s", far.name, n.name), ms, took)
+			t.set(column, fmt.Sprintf("silent cut to no route at %s, %s", far.name, n.name), ms, near)
+			t.set(column, fmt.Sprintf("the same over several hops, %s, %s", far.name, n.name), ms, away)
 			return nil
 		}()
 		if err != nil {
@@ -151,23 +154,39 @@ func (s *severed) settled(ctx context.Context) error {
 	})
 }
 
-func (s *severed) cut(ctx context.Context) (time.Duration, error) {
+// cut gives how long the far speaker has the route from peers one hop away, and
+// from those that may be several hops away.
+func (s *severed) cut(ctx context.Context) (oneHop, multihop time.Duration, err error) {
 	if err := s.settled(ctx); err != nil {
-		return 0, err
+		return 0, 0, err
 	}
 	if err := pause(ctx, 2*time.Second); err != nil {
-		return 0, err
+		return 0, 0, err
 	}
 	began := time.Now()
 	if err := s.span.Cut(); err != nil {
-		return 0, err
+		return 0, 0, err
 	}
-	err := until(ctx, "the route to go", func() (bool, error) {
+	err = until(ctx, "the route to go", func() (bool, error) {
 		from, err := s.far.Holds(ctx, route())
-		return len(from) == 0, err
+		if err != nil {
+			return false, err
+		}
+		away := 0
+		for _, p := range s.want.Peers {
+			if slices.Contains(from, p.LocalAddr) { // those over several hops have one
+				away++
+			}
+		}
+		if multihop == 0 && away == 0 {
+			multihop = time.Since(began)
+		}
+		if oneHop == 0 && len(from) == away {
+			oneHop = time.Since(began)
+		}
+		return len(from) == 0, nil
 	})
-	took := time.Since(began)
-	return took, errors.Join(err, s.span.Heal())
+	return oneHop, multihop, errors.Join(err, s.span.Heal())
 }
 
 // load keeps every CPU busy, and counts what that costs.

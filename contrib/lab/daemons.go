@@ -36,6 +36,7 @@ type daemonConfig struct {
 	HostASN     uint32
 	Password    string
 	TTLSecurity int
+	Helper      bool // keeps the routes of a host that restarts (RFC 4724)
 
 	// Of a host's own daemon, which has a folder of its own.
 	Host    string
@@ -67,7 +68,7 @@ func (l *Lab) serverConfig(i int) daemonConfig {
 	peer, c := l.opts.Peers[i], l.daemonConfig(rsName(i))
 	c.ID, c.Addr, c.Core = routerID(i), peer.Addr, coreAddr(i)
 	c.Hosts, c.HostASN = l.hostsOf(peer.Addr), l.opts.HostASN
-	c.Password, c.TTLSecurity = peer.Password, peer.TTLSecurity
+	c.Password, c.TTLSecurity, c.Helper = peer.Password, peer.TTLSecurity, peer.GracefulRestart > 0
 	return c
 }
 

@@ -41,7 +41,8 @@ type Options struct {
 	// removes it. Paths of sockets below it must stay under 108 bytes (unix(7)).
 	Dir string
 	// Peers are the route servers, as the hosts' configuration names them.
-	// Addr, ASN, Password and TTLSecurity count.
+	// Addr, ASN, Password and TTLSecurity count; with GracefulRestart those of
+	// FRR and BIRD help a host that restarts.
 	Peers   []plugins.Peer
 	HostASN uint32
 	Policy  Policy

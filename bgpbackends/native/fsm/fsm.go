@@ -77,7 +77,7 @@ const (
 type Action struct {
 	Verb         Verb
 	Timer        Timer
-	After        time.Duration
+	After        time.Duration // that of Keepalive has no jitter yet (RFC 4271 §10)
 	Notification *wire.Notification
 	Why          string
 }
@@ -105,7 +105,7 @@ type Config struct {
 	ID                netip.Addr
 	Hold, Keepalive   time.Duration
 	ConnectRetry      time.Duration
-	// Jitter changes a delay a little, lest a fleet acts in step (RFC 4271 §10).
+	// Jitter changes a delay other than Keepalive's a little, lest a fleet acts in step (RFC 4271 §10).
 	Jitter func(time.Duration) time.Duration
 }
 
@@ -257,7 +257,7 @@ func (m *Machine) open(e Event, unexpected *wire.Notification) []Action {
 	case Stop:
 		return m.stop(e.Notification)
 	case KeepaliveExpired:
-		return []Action{{Verb: SendKeepalive}, {Verb: Set, Timer: Keepalive, After: m.Jitter(m.keepalive)}}
+		return []Action{{Verb: SendKeepalive}, {Verb: Set, Timer: Keepalive, After: m.keepalive}}
 	case Disconnected:
 		return m.quarrel(e.Why)
 	case Malformed, BFDDown:
@@ -286,7 +286,7 @@ func (m *Machine) bothTimers() []Action {
 	if m.hold == 0 {
 		return []Action{{Verb: Clear, Timer: Hold}}
 	}
-	return append(m.holdTimer(), Action{Verb: Set, Timer: Keepalive, After: m.Jitter(m.keepalive)})
+	return append(m.holdTimer(), Action{Verb: Set, Timer: Keepalive, After: m.keepalive})
 }
 
 // refuse tells the peer what is wrong, and ends the session. Nobody is told of

@@ -20,6 +20,9 @@ func (s *Session) up() error {
 	s.terms.own4, s.terms.own6 = s.Own(local)
 	messages := s.tell()
 	if s.Peer.GracefulRestart > 0 && s.terms.peer.Restart != nil {
+		s.mu.Lock()
+		s.view.GracefulRestart = true
+		s.mu.Unlock()
 		for _, f := range []wire.Family{wire.IPv4, wire.IPv6} {
 			if s.terms.peer.Has(f) {
 				messages = wire.AppendEndOfRIB(messages, f)

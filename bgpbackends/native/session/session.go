@@ -40,6 +40,8 @@ type Config struct {
 	// a session from local can use as next hop.
 	Own func(local netip.Addr) (own4, own6 netip.Addr)
 	BFD *bfd.Endpoint
+	// Pace is what the sessions of one speaker share.
+	Pace *Pace
 }
 
 // Fits reports whether the session can go on for p of a speaker with that
@@ -67,11 +69,11 @@ type Session struct {
 
 	received atomic.Int64 // routes announced less routes withdrawn
 
-	mu      sync.Mutex // guards the next seven
+	path *bfd.Path
+
+	mu      sync.Mutex // guards the next five
 	view    View
 	conn    net.Conn
-	path    *bfd.Session // nil: nobody watches it
-	watch   plugins.BFD  // how path does
 	sent    ribOut
 	want    []Route
 	waiting []chan struct{} // closed when want was sent
@@ -96,6 +98,8 @@ type View struct {
 	Announced []netip.Prefix
 	Received  int
 	Path      *bfd.View // nil: nobody watches it
+	// GracefulRestart: both ends offered it in this session.
+	GracefulRestart bool
 }
 
 type stopping struct {
@@ -127,7 +131,8 @@ func start(c Config, want []Route, dialer func(context.Context, plugins.Peer, bo
 		}),
 	}
 	s.life, s.end = context.WithCancel(context.Background())
-	s.WatchPath(c.Peer.BFD)
+	s.path = c.BFD.Path(c.Peer, c.external(), s.pathEvents())
+	s.path.Watch(c.Peer.BFD)
 	go s.run()
 	return s
 }
@@ -148,15 +153,15 @@ func jitter(d time.Duration) time.Duration {
 	return d - rand.N(d/4)
 }
 
+// WatchPath has BFD watch the path to the peer from now on; nil: not any more.
+func (s *Session) WatchPath(want *plugins.BFD) { s.path.Watch(want) }
+
 // View is the present.
 func (s *Session) View() View {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	v := s.view
-	if s.path != nil {
-		now := s.path.View()
-		v.Path = &now
-	}
+	v.Path = s.path.View()
 	v.Received = int(max(s.received.Load(), 0))
 	if v.State == plugins.StateEstablished {
 		for p := range s.sent {
@@ -216,7 +221,7 @@ func (s *Session) Abandon() {
 
 func (s *Session) run() {
 	defer close(s.ended)
-	defer s.WatchPath(nil) // after the peer was told why the session ends
+	defer s.path.Watch(nil) // after the peer was told why the session ends
 	defer s.drop()
 	s.handle(fsm.Event{Kind: fsm.Start})
 	for {
@@ -381,6 +386,9 @@ func (s *Session) write(messages []byte) error {
 
 func (s *Session) set(t fsm.Timer, after time.Duration) {
 	s.clear(t)
+	if t == fsm.Keepalive {
+		after = s.Pace.next(after)
+	}
 	gen := s.timerGen[t]
 	kinds := [fsm.Timers]fsm.Kind{fsm.ConnectRetry: fsm.RetryExpired, fsm.Hold: fsm.HoldExpired, fsm.Keepalive: fsm.KeepaliveExpired,
 		fsm.IdleHold: fsm.IdleHoldExpired, fsm.Lasting: fsm.Stable}
@@ -403,7 +411,7 @@ func (s *Session) entered(state plugins.SessionState) {
 	s.view.State, s.view.Since = state, time.Now()
 	if state != plugins.StateEstablished {
 		clear(s.sent)
-		s.terms, s.view.Unsent = nil, ""
+		s.terms, s.view.Unsent, s.view.GracefulRestart = nil, "", false
 	}
 	s.mu.Unlock()
 	if (state == plugins.StateEstablished) != (was == plugins.StateEstablished) {

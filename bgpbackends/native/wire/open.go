@@ -92,15 +92,16 @@ func (o *Open) capabilities() []byte {
 	}
 	if r := o.Restart; r != nil {
 		// The N bit (RFC 8538) stays clear: with it a helper would keep the
-		// routes of a host that went silent. So does each family's F bit: what
-		// this host forwarded before is for the kernel to know.
-		flags := uint16(r.Time/time.Second) & 0x0fff
+		// routes of a host that went silent. Each family's F bit goes with the
+		// R bit: the addresses stay on the host while the speaker restarts, and
+		// without it a helper drops the routes a moment before they are sent again.
+		flags, family := uint16(r.Time/time.Second)&0x0fff, byte(0)
 		if r.Restarting {
-			flags |= 0x8000
+			flags, family = flags|0x8000, 0x80
 		}
 		value := binary.BigEndian.AppendUint16(nil, flags)
 		for _, f := range o.Families {
-			value = append(value, 0, byte(f), safiUnicast, 0)
+			value = append(value, 0, byte(f), safiUnicast, family)
 		}
 		add(capGracefulRestart, value...)
 	}

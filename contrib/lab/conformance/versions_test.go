@@ -19,14 +19,7 @@ import (
 // roots of their own. It is long: STENTOR_TEST_HOSTS=all asks for it, or the
 // names of some, as "trixie+bird3".
 func TestVersions(t *testing.T) {
-	asked := strings.Fields(os.Getenv("STENTOR_TEST_HOSTS"))
-	for _, s := range hosts.AllSpeakers {
-		if !slices.Contains(asked, "all") && !slices.Contains(asked, s.String()) {
-			continue
-		}
-		if why := hosts.Missing(); why != "" {
-			t.Skip(why)
-		}
+	for _, s := range askedFor(t) {
 		for _, d := range backends {
 			d.except = maps.Clone(d.except)
 			if d.except == nil {
@@ -42,6 +35,39 @@ func TestVersions(t *testing.T) {
 				continue
 			}
 			t.Run(s.String()+"/"+d.name, func(t *testing.T) { plugintest.TestBGP(t, d.inThisProcess()) })
+		}
+	}
+}
+
+// askedFor are the daemons of the releases that STENTOR_TEST_HOSTS names.
+func askedFor(t *testing.T) (all []hosts.Speakers) {
+	t.Helper()
+	asked := strings.Fields(os.Getenv("STENTOR_TEST_HOSTS"))
+	for _, s := range hosts.AllSpeakers {
+		if slices.Contains(asked, "all") || slices.Contains(asked, s.String()) {
+			all = append(all, s)
+		}
+	}
+	if why := hosts.Missing(); why != "" && len(all) > 0 {
+		t.Skip(why)
+	}
+	return all
+}
+
+// TestFarVersions has the far speakers be those of the newest release of
+// Debian; the other tests have this system's. It is asked for as TestVersions is.
+func TestFarVersions(t *testing.T) {
+	for _, s := range askedFor(t) {
+		if s.Suite != hosts.Trixie {
+			continue
+		}
+		for _, name := range []string{"native", "gobgp"} {
+			for _, far := range []string{"frr", "bird"} {
+				t.Run(s.String()+"/"+name+" to "+far, func(t *testing.T) { testBFD(t, name, far, &s) })
+			}
+		}
+		if s.GoBGPVersion != "" {
+			t.Run(s.String()+"/native to gobgpd", func(t *testing.T) { testOther(t, "gobgpd", &s) })
 		}
 	}
 }

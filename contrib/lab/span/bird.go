@@ -50,23 +50,23 @@ func NewBIRD(s *Span, o Options) (Speaker, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := &bird{processes{span: s}}
+	b := &bird{o.on(s)}
 	b.all = []*process{{
 		name:  "bird",
 		argv:  []string{birdPath, "-f", "-c", conf, "-s", s.in("bird.ctl"), "-P", s.in("bird.pid")},
-		ready: func() error { _, err := b.show(context.Background(), "status"); return err },
+		ready: func() error { _, err := b.ask(context.Background(), "status"); return err },
 	}}
 	return b, nil
 }
 
-func (b *bird) show(ctx context.Context, what string) (string, error) {
-	return run(ctx, birdc, "-s", b.span.in("bird.ctl"), "show "+what)
+func (b *bird) ask(ctx context.Context, what string) (string, error) {
+	return b.run(ctx, birdc, "-s", b.span.in("bird.ctl"), "show "+what)
 }
 
 var birdFrom = regexp.MustCompile(`\[(\w+) `)
 
 func (b *bird) Holds(ctx context.Context, p netip.Prefix) ([]netip.Addr, error) {
-	out, err := b.show(ctx, "route for "+p.String()+" all")
+	out, err := b.ask(ctx, "route for "+p.String()+" all")
 	if err != nil && !strings.Contains(err.Error(), "not found") {
 		return nil, err
 	}
@@ -84,5 +84,5 @@ func (b *bird) Holds(ctx context.Context, p netip.Prefix) ([]netip.Addr, error) 
 
 func (b *bird) Show(ctx context.Context) string {
 	shell := func(command string) []string { return []string{birdc, "-s", b.span.in("bird.ctl"), "show", command} }
-	return show(ctx, append(shell("protocols"), "all"), append(shell("bfd"), "sessions"))
+	return b.show(ctx, append(shell("protocols"), "all"), append(shell("bfd"), "sessions"))
 }

@@ -39,7 +39,7 @@ type exabgp struct{ processes }
 // NewExaBGP is an ExaBGP that waits for the near host, and writes down what it
 // is told. It has no BFD.
 func NewExaBGP(s *Span, o Options) (Speaker, error) {
-	x := &exabgp{processes{span: s}}
+	x := &exabgp{o.on(s)}
 	var text strings.Builder
 	if err := exabgpConf.Execute(&text, struct {
 		Neighbors []neighbor
@@ -136,5 +136,5 @@ func (x *exabgp) Holds(_ context.Context, p netip.Prefix) ([]netip.Addr, error) 
 }
 
 func (x *exabgp) Show(ctx context.Context) string {
-	return show(ctx, []string{"tail", "-n", "20", x.told()}, []string{"tail", "-n", "20", x.span.in("exabgp.log")})
+	return x.show(ctx, []string{"tail", "-n", "20", x.told()}, []string{"tail", "-n", "20", x.span.in("exabgp.log")})
 }

@@ -5,10 +5,8 @@ import (
 	"encoding/json"
 	"net/netip"
 	"os"
-	"os/user"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"text/template"
 )
@@ -49,20 +47,14 @@ type frr struct{ processes }
 
 // NewFRR is zebra, bfdd and bgpd, which wait for the near host.
 func NewFRR(s *Span, o Options) (Speaker, error) {
-	u, err := user.Lookup("frr")
-	if err != nil {
-		return nil, err
-	}
-	uid, _ := strconv.Atoi(u.Uid) // a number on every Unix
-	gid, _ := strconv.Atoi(u.Gid)
-	if err := os.Chown(s.dir, uid, gid); err != nil {
+	f := &frr{o.on(s)}
+	if _, err := f.run(context.Background(), "chown", "frr:frr", s.dir); err != nil {
 		return nil, err
 	}
 	var text strings.Builder
 	if err := frrConf.Execute(&text, o.data()); err != nil {
 		return nil, err
 	}
-	f := &frr{processes{span: s}}
 	for name, conf := range map[string]string{"zebra": "", "bfdd": "", "bgpd": text.String()} {
 		if _, err := s.write(name+".conf", conf); err != nil {
 			return nil, err
@@ -94,7 +86,7 @@ func (f *frr) Holds(ctx context.Context, p netip.Prefix) ([]netip.Addr, error) {
 	if p.Addr().Is6() {
 		family = "ipv6"
 	}
-	out, err := run(ctx, vtysh, "--vty_socket", f.span.dir, "-d", "bgpd", "-c", "show bgp "+family+" unicast "+p.String()+" json")
+	out, err := f.run(ctx, vtysh, "--vty_socket", f.span.dir, "-d", "bgpd", "-c", "show bgp "+family+" unicast "+p.String()+" json")
 	if err != nil {
 		return nil, err
 	}
@@ -118,5 +110,5 @@ func (f *frr) Holds(ctx context.Context, p netip.Prefix) ([]netip.Addr, error) {
 
 func (f *frr) Show(ctx context.Context) string {
 	shell := func(command string) []string { return []string{vtysh, "--vty_socket", f.span.dir, "-c", command} }
-	return show(ctx, shell("show bgp neighbors"), shell("show bfd peers"))
+	return f.show(ctx, shell("show bgp neighbors"), shell("show bfd peers"))
 }

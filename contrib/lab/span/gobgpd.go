@@ -53,7 +53,7 @@ func NewGoBGP(s *Span, o Options) (Speaker, error) {
 	if err != nil {
 		return nil, err
 	}
-	g := &gobgpd{processes{span: s}}
+	g := &gobgpd{o.on(s)}
 	g.all = []*process{{
 		name:  "gobgpd",
 		argv:  []string{"gobgpd", "-f", conf, "--api-hosts", "127.0.0.1:" + apiPort, "--pprof-disable"},
@@ -62,9 +62,14 @@ func NewGoBGP(s *Span, o Options) (Speaker, error) {
 	return g, nil
 }
 
-// cli runs gobgp on the far host, and reads its JSON unless into is nil.
+// said is what gobgp says on the far host.
+func (g *gobgpd) said(ctx context.Context, args ...string) (string, error) {
+	return g.span.onFar(ctx, g.inside(append([]string{"gobgp", "-p", apiPort}, args...)...)...)
+}
+
+// cli is what it says as JSON, unless into is nil.
 func (g *gobgpd) cli(ctx context.Context, into any, args ...string) error {
-	out, err := g.span.onFar(ctx, append([]string{"gobgp", "-p", apiPort, "-j"}, args...)...)
+	out, err := g.said(ctx, append([]string{"-j"}, args...)...)
 	if err != nil || into == nil {
 		return err
 	}
@@ -96,7 +101,7 @@ func (g *gobgpd) Holds(ctx context.Context, p netip.Prefix) ([]netip.Addr, error
 func (g *gobgpd) Show(ctx context.Context) string {
 	var all strings.Builder
 	for _, what := range [][]string{{"neighbor"}, {"global", "rib"}} {
-		out, err := g.span.onFar(ctx, append([]string{"gobgp", "-p", apiPort}, what...)...)
+		out, err := g.said(ctx, what...)
 		if err != nil {
 			out = err.Error()
 		}

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"syscall"
 	"time"
@@ -24,8 +23,9 @@ type process struct {
 
 // processes are started in their order, and ended the other way round.
 type processes struct {
-	span *Span
-	all  []*process
+	span   *Span
+	inside func(argv ...string) []string
+	all    []*process
 }
 
 func (p *processes) Start(ctx context.Context) error {
@@ -46,7 +46,8 @@ func (p *processes) start(ctx context.Context, one *process) error {
 		return err
 	}
 	defer log.Close()
-	one.cmd = exec.Command(one.argv[0], one.argv[1:]...)
+	argv := p.inside(one.argv...)
+	one.cmd = exec.Command(argv[0], argv[1:]...)
 	one.cmd.Stdout, one.cmd.Stderr, one.cmd.Env = log, log, append(os.Environ(), one.env...)
 	one.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	if err := p.span.starter.Do(p.span.far, one.cmd.Start); err != nil {
@@ -97,15 +98,20 @@ func (p *process) kill() error {
 	<-p.gone
 	p.gone = nil
 	// libfrr makes a folder for a backtrace, and leaves it behind.
-	os.RemoveAll(fmt.Sprintf("/var/tmp/frr/%s.%d", filepath.Base(p.argv[0]), p.cmd.Process.Pid))
+	os.RemoveAll(fmt.Sprintf("/var/tmp/frr/%s.%d", p.name, p.cmd.Process.Pid))
 	return err
 }
 
+// run gives what a command says.
+func (p *processes) run(ctx context.Context, argv ...string) (string, error) {
+	return run(ctx, p.inside(argv...)...)
+}
+
 // show joins what some commands say, errors too.
-func show(ctx context.Context, all ...[]string) string {
+func (p *processes) show(ctx context.Context, all ...[]string) string {
 	var text strings.Builder
 	for _, argv := range all {
-		out, err := run(ctx, argv...)
+		out, err := p.run(ctx, argv...)
 		if err != nil {
 			out = err.Error()
 		}
