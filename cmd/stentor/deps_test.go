@@ -52,7 +52,7 @@ var vendors = []struct {
 	{"github.com/prometheus/", []string{"core/metrics", "contrib/grafana"}, "figures are made in one room"},
 	{"github.com/miekg/dns", []string{"core/health"}, "only a check of a name server speaks DNS"},
 	{"github.com/prometheus-community/pro-bing", []string{"core/health"}, "only checks send echo requests"},
-	{"github.com/coreos/go-systemd/v22/dbus", []string{"core/health"}, "only checks of units follow systemd"},
+	{"github.com/coreos/go-systemd/v22/dbus", []string{"core/health", "core/daemon"}, "checks follow units, and a daemon that is stopped asks whether to come back"},
 	{"github.com/spf13/cobra", []string{"cmd/stentor"}, "the command line is one room"},
 }
 

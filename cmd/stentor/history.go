@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os/signal"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -22,15 +23,15 @@ func (a *app) history() *cobra.Command {
 	var req control.HistoryRequest
 	var since string
 	c := a.jsonFlag(&cobra.Command{
-		Use:   "history [VIP | OBJECT]",
+		Use:   "history [VIP | KIND [NAME]]",
 		Short: "Show what changed, when and why",
 		Long: `Show what changed, when and why: of all, of a VIP with its own checks, or of
-another object as the lines name it, like "peer rs1" or "check dns". Without
+another object as the lines name it, like peer rs1, check dns or config. Without
 --since and --lines it shows the newest 50.
 
 It needs no daemon; then it shows what the last one wrote.`,
-		Args:              cobra.MaximumNArgs(1),
-		ValidArgsFunction: a.completeVIPs,
+		Args:              cobra.MaximumNArgs(2),
+		ValidArgsFunction: a.completeObjects,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGINT, syscall.SIGTERM)
 			defer stop()
@@ -44,8 +45,11 @@ It needs no daemon; then it shows what the last one wrote.`,
 			if since == "" && !cmd.Flags().Changed("lines") {
 				req.Last = fewEvents
 			}
-			if len(args) == 1 {
-				req.Object = object(args[0])
+			if len(args) == 2 && !slices.Contains(namedKinds, args[0]) {
+				return usage("%q is no kind of object that has names; there are: %s", args[0], strings.Join(namedKinds, ", "))
+			}
+			if len(args) > 0 {
+				req.Object = object(strings.Join(args, " "))
 			}
 			return a.showHistory(ctx, req)
 		},
@@ -56,16 +60,18 @@ It needs no daemon; then it shows what the last one wrote.`,
 	return c
 }
 
-// object is what a person means by a word: a VIP, unless they name the kind.
-func object(word string) string {
-	if strings.Contains(word, " ") {
-		return word
+// Kinds of objects: of the first there are several, each with its name.
+var (
+	namedKinds  = []string{"vip", "peer", "check", "backend"}
+	singleKinds = []string{"network", "bgp", "config", "daemon", "history", "http"}
+)
+
+// object is what a person means by one or two words: a VIP, unless they name the kind.
+func object(words string) string {
+	if strings.Contains(words, " ") || slices.Contains(singleKinds, words) {
+		return words
 	}
-	switch word {
-	case "network", "bgp", "config", "daemon", "history", "http":
-		return word
-	}
-	return "vip " + word
+	return "vip " + words
 }
 
 // parseSince reads how long ago, or when.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"log/slog"
+	"runtime"
 	"slices"
 
 	"github.com/spf13/cobra"
@@ -37,9 +38,17 @@ func (a *app) pluginServe() *cobra.Command {
 	}
 }
 
+// oneCPU are the backends that have so little to do that a second processor
+// costs more than it gives: whenever something comes in, Go would wake another
+// thread to look for more.
+var oneCPU = []string{"native"}
+
 // served gives the backend, after this process has given up what it does not need.
 func served[B plugins.Backend](all []B, name string, log *slog.Logger) B {
 	b := all[slices.IndexFunc(all, called[B](name))]
+	if slices.Contains(oneCPU, name) {
+		runtime.GOMAXPROCS(1)
+	}
 	if b.Info().Has(plugins.CapUnprivileged) {
 		if err := confine(); err != nil {
 			log.Warn("the file system stays open to this process", "error", err)

@@ -41,8 +41,8 @@ func (a *app) pluginsNew() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "new DIR",
 		Short: "Begin a plugin in Go, in a new folder",
-		Long: `Write a plugin in Go that builds, and that passes "stentor plugins verify" but for
-what is marked TODO. It is called like the folder.`,
+		Long: `Write a plugin in Go that builds, and that passes "stentor plugins verify" but
+for what is marked TODO. It is called like the folder.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
 			switch kind {

@@ -18,7 +18,8 @@ func (a *app) pluginsTrust(f *pluginFlags) *cobra.Command {
 		Short: "Pin a plugin's checksum: no other file may run in its place",
 		Long: `Write the plugin's sha256 into the pin file. From then on it runs only as long
 as it is that very file: after an upgrade of the plugin, trust it again.`,
-		Args: cobra.ExactArgs(1),
+		Args:              cobra.ExactArgs(1),
+		ValidArgsFunction: f.completeBackends(false),
 		RunE: func(_ *cobra.Command, args []string) error {
 			path, err := f.locate(args[0])
 			if err != nil {

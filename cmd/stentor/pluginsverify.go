@@ -42,7 +42,8 @@ built-in one drives, as frr and bird, is started there if it is installed.
 
 Exit code 0: all promises are kept; 4: some are not; 1: it could not be run;
 3: it is refused.`,
-		Args: cobra.ExactArgs(1),
+		Args:              cobra.ExactArgs(1),
+		ValidArgsFunction: f.completeBackends(true),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGINT, syscall.SIGTERM)
 			defer stop()

@@ -33,7 +33,8 @@ each change of that, each gap in ms, and a summary. Needs no daemon. Ping tells
 hosts apart by their TTL, HTTP by a header or the page's first line.
 
 Exit code 0: every request was answered; 4: some were lost.`,
-		Args: cobra.ExactArgs(1),
+		Args:              cobra.ExactArgs(1),
+		ValidArgsFunction: a.completeAddresses,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGINT, syscall.SIGTERM)
 			defer stop()

@@ -40,7 +40,11 @@ traffic follows the healthy host. Without a verb it shows the status.`,
 		SilenceErrors: true, SilenceUsage: true,
 		PersistentPreRun: func(*cobra.Command, []string) { a.started = true },
 	}
-	root.SetUsageTemplate(strings.ReplaceAll(root.UsageTemplate(), ".FlagUsages ", ".FlagUsagesWrapped 80 "))
+	root.SetUsageTemplate(strings.NewReplacer(
+		".FlagUsages ", ".FlagUsagesWrapped 80 ",
+		"Usage:{{if .Runnable}}", "Usage:{{if and .Runnable (not .HasAvailableSubCommands)}}",
+		`(or .IsAvailableCommand (eq .Name "help"))`, ".IsAvailableCommand",
+	).Replace(root.UsageTemplate()))
 	f := root.PersistentFlags()
 	f.StringVar(&a.config, "config", env("STENTOR_CONFIG", "/etc/stentor/stentor.toml"), "config `FILE`; conf.d lies beside it ($STENTOR_CONFIG)")
 	f.StringVar(&a.socket, "socket", env("STENTOR_SOCKET", defaultSocket), "control socket's `PATH` ($STENTOR_SOCKET)")
@@ -48,10 +52,12 @@ traffic follows the healthy host. Without a verb it shows the status.`,
 	status := a.status()
 	root.Args, root.RunE = cobra.NoArgs, status.RunE
 	root.Flags().AddFlagSet(status.Flags())
-	root.AddCommand(status, a.run(), a.check(), a.diff(), a.apply(), a.confirm(), a.watch(), a.history(), a.probe(), a.drain(), a.undrain(), a.failback(), a.reload(), a.version(), a.imports(), a.init(), a.setup(), a.lab(), a.plugins(), a.pluginServe(), a.guard())
-	root.CompletionOptions.HiddenDefaultCmd = true // packages bring what it prints
-	root.InitDefaultCompletionCmd()
+	root.AddCommand(status, a.run(), a.check(), a.diff(), a.apply(), a.confirm(), a.watch(), a.history(), a.probe(), a.drain(), a.undrain(), a.failback(), a.reload(), a.restart(), a.version(), a.imports(), a.init(), a.setup(), a.lab(), a.plugins(), a.completion(), a.pluginServe(), a.guard())
+	completeFlags(root)
+	root.InitDefaultHelpCmd()
 	for _, c := range root.Commands() {
+		// The last line of --help says as much as the line of help would.
+		c.Hidden = c.Hidden || c.Name() == "help"
 		if c.HasSubCommands() { // alone it is help; cobra takes any other word for that too
 			c.Args = cobra.NoArgs
 			c.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -210,26 +209,4 @@ func age(t, now time.Time) string {
 	default:
 		return fmt.Sprintf("%dd%02dh", int(d.Hours())/24, int(d.Hours())%24)
 	}
-}
-
-// completeVIPs asks the running daemon for names, and leaves out those that
-// stand there already.
-func (a *app) completeVIPs(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
-	if cmd.Args != nil && cmd.Args(cmd, append(args, "one more")) != nil {
-		return nil, cobra.ShellCompDirectiveNoFileComp
-	}
-	ctx, cancel := context.WithTimeout(cmd.Context(), time.Second)
-	defer cancel()
-	raw, err := a.client().Status(ctx)
-	var s status.Status
-	if err != nil || json.Unmarshal(raw, &s) != nil {
-		return nil, cobra.ShellCompDirectiveNoFileComp
-	}
-	var names []string
-	for _, v := range s.VIPs {
-		if !slices.Contains(args, v.Name) {
-			names = append(names, v.Name)
-		}
-	}
-	return names, cobra.ShellCompDirectiveNoFileComp
 }

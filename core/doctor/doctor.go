@@ -4,17 +4,19 @@ package doctor
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"io/fs"
 	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/stentor-net/stentor/core/config"
+	"github.com/stentor-net/stentor/core/firewall"
 	"github.com/stentor-net/stentor/core/host"
+	"github.com/stentor-net/stentor/core/survey"
 	"github.com/stentor-net/stentor/plugins"
 )
 
@@ -30,6 +32,7 @@ const (
 
 // Finding is one trap, with its fix.
 type Finding struct {
+	Code     Code     `json:"code"`
 	Severity Severity `json:"severity"`
 	Object   string   `json:"object"`  // "vip web", "peer rs1", "link eth0"
 	Message  string   `json:"message"` // the cause, in one line
@@ -58,12 +61,20 @@ type Input struct {
 	RouteTo func(netip.Addr) (host.Route, error)
 	// Files is the host's root folder. Other tools' network files are read from it.
 	Files fs.FS
-	// Stack is what the network backend found on its own ground.
+	// Kernel is what only a system call tells.
+	Kernel Kernel
+	// Firewall is what the packet filter is told.
+	Firewall firewall.Ruleset
+	// Cloud is what firmware and metadata service say of the host.
+	Cloud survey.Facts
+	// Confined: the BGP speaker has a process that gives up its rights.
+	Confined bool
+	// Stack is what backends found on their own ground.
 	Stack []plugins.Finding
 }
 
 // Host is the Input of this host, in the network namespace of the calling OS thread.
-func Host(c *config.Config) (Input, error) {
+func Host(ctx context.Context, c *config.Config) (Input, error) {
 	view, err := host.Read()
 	if err != nil {
 		return Input{}, err
@@ -72,7 +83,11 @@ func Host(c *config.Config) (Input, error) {
 		b, err := os.ReadFile(filepath.Join("/proc/sys", path))
 		return strings.TrimSpace(string(b)), err
 	}
-	return Input{Config: c, View: view, Sysctl: sysctl, RouteTo: host.RouteTo, Files: os.DirFS("/")}, nil
+	root := os.DirFS("/")
+	return Input{
+		Config: c, View: view, Sysctl: sysctl, RouteTo: host.RouteTo, Files: root,
+		Kernel: readKernel(), Firewall: firewall.Read(ctx, root),
+	}, nil
 }
 
 // Check gives all findings, the worst first.
@@ -81,17 +96,15 @@ func Check(in Input) []Finding {
 	for _, v := range in.Config.VIPs {
 		x.shared[v.Addr] = v.Name
 	}
-	x.links()
-	x.ipv6()
-	x.reversePath()
-	x.arp()
-	x.needless()
-	x.places()
-	x.stack()
-	x.copies()
-	x.beside()
-	x.peers()
-	x.routerID()
+	for _, look := range []func(){
+		x.links, x.ipv6, x.reversePath, x.arp, x.advertisements, x.needless, x.atBoot,
+		x.places, x.ranges, x.neighbours, x.hostSource,
+		x.stack, x.copies, x.beside, x.foreignRoutes, x.needrestart, x.resolver,
+		x.peers, x.holdTimes, x.routerID, x.filtered, x.signatures,
+		x.cloud, x.rights, x.clock, x.unit,
+	} {
+		look()
+	}
 	slices.SortStableFunc(x.findings, func(a, b Finding) int {
 		return cmp.Or(
 			cmp.Compare(rank(a.Severity), rank(b.Severity)),
@@ -113,54 +126,24 @@ type exam struct {
 	findings []Finding
 }
 
-// add notes a finding, unless the network backend said the same already, and
-// knows the file that it comes from.
-func (x *exam) add(s Severity, object, message, hint string) {
+// add notes a finding, unless a backend said the same already, and knows the
+// file that it comes from.
+func (x *exam) add(c Code, s Severity, object, message, hint string) {
+	x.addAt(c, s, object, message, hint, place{})
+}
+
+// place is a line of a file; the zero value is nowhere.
+type place struct {
+	path string
+	line int
+}
+
+// addAt is add for what stands in a file.
+func (x *exam) addAt(c Code, s Severity, object, message, hint string, at place) {
 	if slices.ContainsFunc(x.Stack, func(f plugins.Finding) bool { return f.Object == object && f.Message == message }) {
 		return
 	}
-	x.findings = append(x.findings, Finding{Severity: s, Object: object, Message: message, Hint: hint})
-}
-
-// setting reads a numeric sysctl; 0 if there is none.
-func (x *exam) setting(path string) int {
-	s, err := x.Sysctl(path)
-	if err != nil {
-		return 0
-	}
-	n, err := strconv.Atoi(s)
-	if err != nil {
-		return 0
-	}
-	return n
-}
-
-// effective is the larger of a parameter's values for all links and for one:
-// that is how the kernel reads rp_filter, arp_ignore and a few more
-// (Documentation/networking/ip-sysctl).
-func (x *exam) effective(link, name string) int {
-	return max(x.setting("net/ipv4/conf/all/"+name), x.setting("net/ipv4/conf/"+link+"/"+name))
-}
-
-// set is the hint that names the sysctl command. We leave it to the admin: a
-// sysctl of ours would surprise who set the old value on purpose.
-func set(value int, paths ...string) string {
-	var b strings.Builder
-	b.WriteString("sysctl -w")
-	for _, p := range paths {
-		fmt.Fprintf(&b, " %s=%d", spell(p), value)
-	}
-	b.WriteString(", and the same in /etc/sysctl.d; Stentor never sets it silently")
-	return b.String()
-}
-
-// spell writes a path with dots, as people do, unless a link's name has one:
-// sysctl(8) takes slashes as well.
-func spell(path string) string {
-	if strings.Contains(path, ".") {
-		return path
-	}
-	return strings.ReplaceAll(path, "/", ".")
+	x.findings = append(x.findings, Finding{c, s, object, message, hint, at.path, at.line})
 }
 
 // names lists VIPs for people, but no thousand of them.

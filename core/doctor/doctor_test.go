@@ -5,9 +5,14 @@ import (
 	"fmt"
 	"io/fs"
 	"net/netip"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"testing/fstest"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -21,13 +26,13 @@ func TestCheck(t *testing.T) {
 	tests := []struct {
 		name string
 		harm func(f *fixture)
-		want []string // "SEVERITY OBJECT: MESSAGE | HINT"
+		want []string // "CODE SEVERITY OBJECT: MESSAGE | HINT"
 	}{
 		{name: "healthy", harm: func(*fixture) {}},
 		{
 			name: "lo down",
 			harm: func(f *fixture) { f.link("lo", func(l *host.Link) { l.Up, l.Why = false, "lo is down" }) },
-			want: []string{"problem link lo: lo is down, so it can't serve dns (2001:db8:99::10), web (203.0.113.10) | ip link set lo up"},
+			want: []string{"link-down problem link lo: lo is down, so it can't serve dns (2001:db8:99::10), web (203.0.113.10) | ip link set lo up"},
 		},
 		{
 			name: "no carrier, and many VIPs",
@@ -40,19 +45,19 @@ func TestCheck(t *testing.T) {
 					f.config.VIPs = append(f.config.VIPs, config.VIP{Name: fmt.Sprint("v", i), Addr: ip(fmt.Sprint("198.18.0.", i)), Link: "d0"})
 				}
 			},
-			want: []string{"problem link d0: d0 has no carrier, so it can't serve v0 (198.18.0.0), v1 (198.18.0.1), v2 (198.18.0.2) and 2 more | " +
+			want: []string{"link-down problem link d0: d0 has no carrier, so it can't serve v0 (198.18.0.0), v1 (198.18.0.1), v2 (198.18.0.2) and 2 more | " +
 				"mend what d0 is plugged into, or put the addresses on lo, which needs no carrier"},
 		},
 		{
 			name: "no such link",
 			harm: func(f *fixture) { f.config.VIPs[1].Link = "dummy0"; f.take("203.0.113.10") },
-			want: []string{"problem link dummy0: there is no link dummy0 for web (203.0.113.10) | " +
+			want: []string{"link-missing problem link dummy0: there is no link dummy0 for web (203.0.113.10) | " +
 				"make it, as with \"ip link add dummy0 type dummy\", or name another link in the config"},
 		},
 		{
 			name: "IPv6 disabled",
 			harm: func(f *fixture) { f.sysctls["net/ipv6/conf/lo/disable_ipv6"] = "1" },
-			want: []string{"problem link lo: IPv6 is disabled on lo, which dns (2001:db8:99::10) needs | " +
+			want: []string{"ipv6-disabled problem link lo: IPv6 is disabled on lo, which dns (2001:db8:99::10) needs | " +
 				"sysctl -w net.ipv6.conf.lo.disable_ipv6=0, and the same in /etc/sysctl.d; Stentor never sets it silently"},
 		},
 		{
@@ -64,13 +69,13 @@ func TestCheck(t *testing.T) {
 					}
 				}
 			},
-			want: []string{"problem link lo: lo has no IPv6, which dns (2001:db8:99::10) needs | " +
+			want: []string{"no-ipv6 problem link lo: lo has no IPv6, which dns (2001:db8:99::10) needs | " +
 				"boot without ipv6.disable=1 and load the module ipv6; a link's MTU has to be 1280 at least (RFC 8200 §5)"},
 		},
 		{
 			name: "strict reverse path filter",
 			harm: func(f *fixture) { f.sysctls["net/ipv4/conf/eth0/rp_filter"] = "1" },
-			want: []string{"warning link eth0: eth0 drops IPv4 packets whose answer would leave by another link (rp_filter=1, strict) | " +
+			want: []string{"rp-filter warning link eth0: eth0 drops IPv4 packets whose answer would leave by another link (rp_filter=1, strict) | " +
 				"if such packets may come: sysctl -w net.ipv4.conf.eth0.rp_filter=2, and the same in /etc/sysctl.d; Stentor never sets it silently"},
 		},
 		{
@@ -79,7 +84,7 @@ func TestCheck(t *testing.T) {
 				f.sysctls["net/ipv4/conf/all/rp_filter"] = "1"
 				f.sysctls["net/ipv4/conf/eth0/rp_filter"] = "2"
 			},
-			want: []string{"warning link eth1: eth1 drops IPv4 packets whose answer would leave by another link (rp_filter=1, strict) | " +
+			want: []string{"rp-filter warning link eth1: eth1 drops IPv4 packets whose answer would leave by another link (rp_filter=1, strict) | " +
 				"if such packets may come: sysctl -w net.ipv4.conf.eth1.rp_filter=2, and the same in /etc/sysctl.d; Stentor never sets it silently"},
 		},
 		{
@@ -88,7 +93,7 @@ func TestCheck(t *testing.T) {
 				f.link("eth0.100", func(l *host.Link) { l.Index, l.Up = 4, true })
 				f.put("198.18.1.1/24", "eth0.100")
 			},
-			want: []string{"warning link eth0.100: eth0.100 drops IPv4 packets whose answer would leave by another link (rp_filter=1, strict) | " +
+			want: []string{"rp-filter warning link eth0.100: eth0.100 drops IPv4 packets whose answer would leave by another link (rp_filter=1, strict) | " +
 				"if such packets may come: sysctl -w net/ipv4/conf/eth0.100/rp_filter=2, and the same in /etc/sysctl.d; Stentor never sets it silently"},
 		},
 		{
@@ -108,7 +113,7 @@ func TestCheck(t *testing.T) {
 		{
 			name: "ARP for a routed VIP",
 			harm: func(f *fixture) { f.sysctls["net/ipv4/conf/all/arp_ignore"] = "0"; f.take("198.51.100.7") },
-			want: []string{"note link eth0: every host that holds web (203.0.113.10) answers ARP for it on eth0 (arp_ignore=0) | " +
+			want: []string{"arp-ignore note link eth0: every host that holds web (203.0.113.10) answers ARP for it on eth0 (arp_ignore=0) | " +
 				"if the other host is on this LAN: sysctl -w net.ipv4.conf.eth0.arp_ignore=1, and the same in /etc/sysctl.d; Stentor never sets it silently"},
 		},
 		{
@@ -119,7 +124,7 @@ func TestCheck(t *testing.T) {
 				f.take("203.0.113.10")
 				f.config.VIPs[1].Addr = ip("192.0.2.99")
 			},
-			want: []string{"warning link eth0: web (192.0.2.99) lies in a subnet of eth0, and every host that holds it answers ARP there (arp_ignore=0) | " +
+			want: []string{"arp-ignore warning link eth0: web (192.0.2.99) lies in a subnet of eth0, and every host that holds it answers ARP there (arp_ignore=0) | " +
 				"if the other host is on this LAN: sysctl -w net.ipv4.conf.eth0.arp_ignore=1, and the same in /etc/sysctl.d; Stentor never sets it silently"},
 		},
 		{
@@ -129,25 +134,25 @@ func TestCheck(t *testing.T) {
 				f.sysctls["net/ipv4/conf/eth1/accept_local"] = "1"
 			},
 			want: []string{
-				"note link eth1: accept_local is on and not needed: eth1 takes packets that claim to come from this host's own addresses | " +
+				"accept-local note link eth1: accept_local is on and not needed: eth1 takes packets that claim to come from this host's own addresses | " +
 					"leave it, or sysctl -w net.ipv4.conf.all.accept_local=0 net.ipv4.conf.eth1.accept_local=0, and the same in /etc/sysctl.d; Stentor never sets it silently",
-				"note sysctl net.ipv4.ip_nonlocal_bind: it is not needed: services can bind shared IPs, as this host holds them all the time | " +
+				"nonlocal-bind note sysctl net.ipv4.ip_nonlocal_bind: it is not needed: services can bind shared IPs, as this host holds them all the time | " +
 					"leave it, or sysctl -w net.ipv4.ip_nonlocal_bind=0, and the same in /etc/sysctl.d; Stentor never sets it silently",
 			},
 		},
 		{
 			name: "on another link",
 			harm: func(f *fixture) { f.take("203.0.113.10"); f.put("203.0.113.10/32", "eth1") },
-			want: []string{"warning vip web: 203.0.113.10 stands on eth1, the config says lo | " +
+			want: []string{"wrong-link warning vip web: 203.0.113.10 stands on eth1, the config says lo | " +
 				"ip address del 203.0.113.10/32 dev eth1, and take it out of what put it there"},
 		},
 		{
 			name: "the uplink's own address",
 			harm: func(f *fixture) { f.take("203.0.113.10"); f.put("203.0.113.10/24", "eth0").Dynamic = true },
 			want: []string{
-				"warning vip web: 203.0.113.10 has a lifetime on eth0: DHCP or a router advertisement gave it, and may take it away | share an address that belongs to no host",
-				"warning vip web: 203.0.113.10 is eth0's own address in 203.0.113.0/24, and will not move to another host with its route | share an address that belongs to no host",
-				"warning vip web: 203.0.113.10 stands on the uplink eth0, the config says lo | ip address del 203.0.113.10/24 dev eth0, and take it out of what put it there",
+				"dynamic-address warning vip web: 203.0.113.10 has a lifetime on eth0: DHCP or a router advertisement gave it, and may take it away | share an address that belongs to no host",
+				"own-address warning vip web: 203.0.113.10 is eth0's own address in 203.0.113.0/24, and will not move to another host with its route | share an address that belongs to no host",
+				"wrong-link warning vip web: 203.0.113.10 stands on the uplink eth0, the config says lo | ip address del 203.0.113.10/24 dev eth0, and take it out of what put it there",
 			},
 		},
 		{
@@ -157,13 +162,13 @@ func TestCheck(t *testing.T) {
 				f.take("203.0.113.10")
 				f.put("203.0.113.10/32", "eth0")
 			},
-			want: []string{"warning vip web: its link eth0 is the uplink: every host that holds it answers neighbours there, and IPv6 may find a duplicate | " +
+			want: []string{"link-is-uplink warning vip web: its link eth0 is the uplink: every host that holds it answers neighbours there, and IPv6 may find a duplicate | " +
 				"set link = \"lo\" in [vip.web]"},
 		},
 		{
 			name: "a /64 on lo",
 			harm: func(f *fixture) { f.take("2001:db8:99::10"); f.put("2001:db8:99::10/64", "lo") },
-			want: []string{"warning vip dns: 2001:db8:99::10/64 on lo makes all of 2001:db8:99::/64 this host's own: it reaches none of it through the network | " +
+			want: []string{"wide-prefix warning vip dns: 2001:db8:99::10/64 on lo makes all of 2001:db8:99::/64 this host's own: it reaches none of it through the network | " +
 				"replace it by 2001:db8:99::10/128; what is announced does not depend on it"},
 		},
 		{
@@ -174,12 +179,12 @@ func TestCheck(t *testing.T) {
 				f.stack = []plugins.Finding{{Severity: plugins.SeverityWarning, Object: "vip dns", Path: "/etc/netplan/1.yaml", Line: 9, Hint: "write /128",
 					Message: "2001:db8:99::10/64 on lo makes all of 2001:db8:99::/64 this host's own: it reaches none of it through the network"}}
 			},
-			want: []string{"warning vip dns: /etc/netplan/1.yaml:9: 2001:db8:99::10/64 on lo makes all of 2001:db8:99::/64 this host's own: it reaches none of it through the network | write /128"},
+			want: []string{"stack warning vip dns: /etc/netplan/1.yaml:9: 2001:db8:99::10/64 on lo makes all of 2001:db8:99::/64 this host's own: it reaches none of it through the network | write /128"},
 		},
 		{
 			name: "a duplicate",
 			harm: func(f *fixture) { f.view.Addrs[ip("2001:db8:99::10")][0].Usable = false },
-			want: []string{"problem vip dns: 2001:db8:99::10 on lo is tentative or a duplicate (RFC 4862 §5.4) | " +
+			want: []string{"duplicate-address problem vip dns: 2001:db8:99::10 on lo is tentative or a duplicate (RFC 4862 §5.4) | " +
 				"ip address del 2001:db8:99::10/128 dev lo, and take it out of what put it there"},
 		},
 		{
@@ -192,9 +197,9 @@ func TestCheck(t *testing.T) {
 				f.files["etc/motd"] = &fstest.MapFile{Data: []byte("203.0.113.10\n")}
 			},
 			want: []string{
-				"warning vip dns: /etc/netplan/50-cloud-init.yaml:4: 2001:db8:99::10 stands here too | take it out, so that one tool alone looks after it",
-				"warning vip web: /etc/keepalived/keepalived.conf:4: 203.0.113.10 stands here too | take it out, so that one tool alone looks after it",
-				"warning vip web: /etc/netplan/50-cloud-init.yaml:4: 203.0.113.10 stands here too | take it out, so that one tool alone looks after it",
+				"second-owner warning vip dns: /etc/netplan/50-cloud-init.yaml:4: 2001:db8:99::10 stands here too | take it out, so that one tool alone looks after it",
+				"second-owner warning vip web: /etc/keepalived/keepalived.conf:4: keepalived adds and removes 203.0.113.10 as well, by VRRP | take it out, so that one tool alone looks after it",
+				"second-owner warning vip web: /etc/netplan/50-cloud-init.yaml:4: 203.0.113.10 stands here too | take it out, so that one tool alone looks after it",
 			},
 		},
 		{
@@ -208,10 +213,10 @@ func TestCheck(t *testing.T) {
 				}
 			},
 			want: []string{
-				"problem stack: /etc/stack: it is broken | mend it",
-				"warning vip dns: /etc/netplan/1.yaml:2: 2001:db8:99::10 stands here too | take it out, so that one tool alone looks after it",
-				"warning vip web: /etc/netplan/2.yaml:1: 203.0.113.10 stands here too | take it out, so that one tool alone looks after it",
-				"note vip web: /etc/netplan/1.yaml:1: it is used there | be glad",
+				"stack problem stack: /etc/stack: it is broken | mend it",
+				"second-owner warning vip dns: /etc/netplan/1.yaml:2: 2001:db8:99::10 stands here too | take it out, so that one tool alone looks after it",
+				"second-owner warning vip web: /etc/netplan/2.yaml:1: 203.0.113.10 stands here too | take it out, so that one tool alone looks after it",
+				"stack note vip web: /etc/netplan/1.yaml:1: it is used there | be glad",
 			},
 		},
 		{
@@ -220,7 +225,7 @@ func TestCheck(t *testing.T) {
 				f.files["proc/1/comm"] = &fstest.MapFile{Data: []byte("systemd\n")}
 				f.files["proc/77/comm"] = &fstest.MapFile{Data: []byte("lelastic\n")}
 			},
-			want: []string{"warning lelastic: lelastic runs beside Stentor (process 77): it announces shared IPs by itself, and whatever any local user gives it on 127.0.0.1:50051 | " +
+			want: []string{"lelastic warning lelastic: lelastic runs beside Stentor (process 77): it announces shared IPs by itself, and whatever any local user gives it on 127.0.0.1:50051 | " +
 				"before stentor run: systemctl disable --now lelastic"},
 		},
 		{
@@ -229,12 +234,12 @@ func TestCheck(t *testing.T) {
 				f.files["proc/77/comm"] = &fstest.MapFile{Data: []byte("lelastic\n")}
 				f.files["proc/77/exe"] = &fstest.MapFile{Data: []byte("/usr/bin/stentor"), Mode: fs.ModeSymlink | 0o777}
 			},
-			want: []string{"warning lelastic: lelastic runs beside Stentor (process 77): it announces shared IPs by itself | before stentor run: systemctl disable --now lelastic"},
+			want: []string{"lelastic warning lelastic: lelastic runs beside Stentor (process 77): it announces shared IPs by itself | before stentor run: systemctl disable --now lelastic"},
 		},
 		{
 			name: "no route",
 			harm: func(f *fixture) { delete(f.routes, "192.0.2.1") },
-			want: []string{"problem peer tor4: no route to 192.0.2.1 | add a route to it; \"ip route get 192.0.2.1\" says what the kernel thinks"},
+			want: []string{"no-route problem peer tor4: no route to 192.0.2.1 | add a route to it; \"ip route get 192.0.2.1\" says what the kernel thinks"},
 		},
 		{
 			name: "no route as IPv6 is off",
@@ -242,19 +247,19 @@ func TestCheck(t *testing.T) {
 				delete(f.routes, "2001:db8::1")
 				f.sysctls["net/ipv6/conf/all/disable_ipv6"] = "1"
 			},
-			want: []string{"problem peer tor6: no route to 2001:db8::1: IPv6 is disabled on this host | " +
+			want: []string{"no-route problem peer tor6: no route to 2001:db8::1: IPv6 is disabled on this host | " +
 				"sysctl -w net.ipv6.conf.all.disable_ipv6=0, and the same in /etc/sysctl.d; Stentor never sets it silently"},
 		},
 		{
 			name: "the way ends on lo",
 			harm: func(f *fixture) { f.routes["192.0.2.1"] = host.Route{Link: "lo", Source: ip("192.0.2.7")} },
-			want: []string{"problem peer tor4: the way to 192.0.2.1 ends on this host (lo): it is the host's own address, or lies in a prefix on lo | " +
+			want: []string{"peer-is-local problem peer tor4: the way to 192.0.2.1 ends on this host (lo): it is the host's own address, or lies in a prefix on lo | " +
 				"give addresses on lo the length /32 or /128, and check the peer's address"},
 		},
 		{
 			name: "behind a gateway with TTL 1",
 			harm: func(f *fixture) { f.config.BGP.Peers[1].TTL = 1 },
-			want: []string{"warning peer tor6: 2001:db8::1 is behind the gateway fe80::1, but packets to it leave with a TTL for neighbours only | " +
+			want: []string{"ttl warning peer tor6: 2001:db8::1 is behind the gateway fe80::1, but packets to it leave with a TTL for neighbours only | " +
 				"set ttl in [bgp.peer.tor6] to 2 or more (multihop)"},
 		},
 		{
@@ -264,19 +269,19 @@ func TestCheck(t *testing.T) {
 		{
 			name: "shared source",
 			harm: func(f *fixture) { f.routes["192.0.2.1"] = host.Route{Link: "eth0", Source: ip("203.0.113.10")} },
-			want: []string{"problem peer tor4: the session would come from 203.0.113.10, the shared IP of vip web | " +
+			want: []string{"session-source-shared problem peer tor4: the session would come from 203.0.113.10, the shared IP of vip web | " +
 				"give eth0 an address of its own, or name one as local_address in [bgp.peer.tor4]"},
 		},
 		{
 			name: "shared local address",
 			harm: func(f *fixture) { f.config.BGP.Peers[0].LocalAddr = ip("203.0.113.10") },
-			want: []string{"problem peer tor4: the session would come from 203.0.113.10, the shared IP of vip web | " +
+			want: []string{"session-source-shared problem peer tor4: the session would come from 203.0.113.10, the shared IP of vip web | " +
 				"name an address of this host alone as local_address in [bgp.peer.tor4]"},
 		},
 		{
 			name: "local address of another host",
 			harm: func(f *fixture) { f.config.BGP.Peers[0].LocalAddr = ip("192.0.2.8") },
-			want: []string{"problem peer tor4: its local address can't be used: 192.0.2.8 is not on this host | " +
+			want: []string{"local-address problem peer tor4: its local address can't be used: 192.0.2.8 is not on this host | " +
 				"name an address of this host alone as local_address in [bgp.peer.tor4]"},
 		},
 		{
@@ -291,7 +296,7 @@ func TestCheck(t *testing.T) {
 			harm: func(f *fixture) {
 				f.routes["2001:db8::1"] = host.Route{Link: "eth0", Source: ip("fe80::7")}
 			},
-			want: []string{"problem peer tor6: towards 2001:db8::1 this host has only the link-local address fe80::7, no global IPv6 address | " +
+			want: []string{"link-local-source problem peer tor6: towards 2001:db8::1 this host has only the link-local address fe80::7, no global IPv6 address | " +
 				"give eth0 an address of its own, or name one as local_address in [bgp.peer.tor6]"},
 		},
 		{
@@ -304,15 +309,15 @@ func TestCheck(t *testing.T) {
 		{
 			name: "no source",
 			harm: func(f *fixture) { f.routes["2001:db8::1"] = host.Route{Link: "eth0"} },
-			want: []string{"warning peer tor6: the kernel knows no source address towards 2001:db8::1 | " +
+			want: []string{"no-source warning peer tor6: the kernel knows no source address towards 2001:db8::1 | " +
 				"give eth0 an address of its own, or name one as local_address in [bgp.peer.tor6]"},
 		},
 		{
 			name: "nothing to derive a router ID from",
 			harm: func(f *fixture) { f.take("192.0.2.7"); f.take("198.51.100.7"); f.put("203.0.113.10/32", "eth0") },
 			want: []string{
-				"warning vip web: 203.0.113.10 stands on the uplink eth0, the config says lo | ip address del 203.0.113.10/32 dev eth0, and take it out of what put it there",
-				"note router_id: this host has no IPv4 address of its own: the BGP Identifier is made of its machine id and hardware addresses | " +
+				"wrong-link warning vip web: 203.0.113.10 stands on the uplink eth0, the config says lo | ip address del 203.0.113.10/32 dev eth0, and take it out of what put it there",
+				"router-id-derived note router_id: this host has no IPv4 address of its own: the BGP Identifier is made of its machine id and hardware addresses | " +
 					"set router_id in [bgp] to an IPv4 address that no other host uses, if you want to recognise it; it need not be on this host",
 			},
 		},
@@ -329,15 +334,7 @@ func TestCheck(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			f := healthy()
 			tt.harm(f)
-			var got []string
-			for _, x := range Check(f.input()) {
-				place := x.Place()
-				if place != "" {
-					place += ": "
-				}
-				got = append(got, fmt.Sprintf("%s %s: %s%s | %s", x.Severity, x.Object, place, x.Message, x.Hint))
-			}
-			if d := cmp.Diff(tt.want, got); d != "" {
+			if d := cmp.Diff(tt.want, f.findings()); d != "" {
 				t.Errorf("(-want +got):\n%s", d)
 			}
 		})
@@ -363,8 +360,8 @@ func TestJSON(t *testing.T) {
 		finding Finding
 		want    string
 	}{
-		{Finding{Problem, "vip web", "m", "h", "", 0}, `{"severity":"problem","object":"vip web","message":"m","hint":"h"}`},
-		{Finding{Problem, "vip web", "m", "h", "/f", 3}, `{"severity":"problem","object":"vip web","message":"m","hint":"h","path":"/f","line":3}`},
+		{Finding{"c", Problem, "vip web", "m", "h", "", 0}, `{"code":"c","severity":"problem","object":"vip web","message":"m","hint":"h"}`},
+		{Finding{"c", Problem, "vip web", "m", "h", "/f", 3}, `{"code":"c","severity":"problem","object":"vip web","message":"m","hint":"h","path":"/f","line":3}`},
 	} {
 		if b, err := json.Marshal(tt.finding); err != nil || string(b) != tt.want {
 			t.Errorf("%s, %v; want %s", b, err, tt.want)
@@ -382,11 +379,11 @@ address add 203.0.113.10/32 dev eth0
 route add default dev eth0`)
 	c := &config.Config{
 		VIPs: []config.VIP{{Name: "web", Addr: ip("203.0.113.10"), Link: "lo"}},
-		BGP:  config.BGP{ASN: 65001, Peers: []plugins.Peer{{Name: "tor", Addr: ip("192.0.2.1"), ASN: 64512}, {Name: "tor6", Addr: ip("2001:db8::1"), ASN: 64512}}},
+		BGP:  config.BGP{ASN: 65001, Peers: []plugins.Peer{{Name: "tor", Addr: ip("192.0.2.1"), ASN: 64512, Hold: 9 * time.Second}, {Name: "tor6", Addr: ip("2001:db8::1"), ASN: 64512, Hold: 9 * time.Second}}},
 	}
 	var got []string
 	ns.Do(func() {
-		in, err := Host(c)
+		in, err := Host(t.Context(), c)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -404,8 +401,109 @@ route add default dev eth0`)
 		"link lo: lo is down, so it can't serve web (203.0.113.10)",
 		"peer tor: the session would come from 203.0.113.10, the shared IP of vip web",
 		"peer tor6: no route to 2001:db8::1",
+		"link eth0: what this host itself sends by eth0 comes from 203.0.113.10, the shared IP of vip web: the answer goes to whoever has it then",
 		"vip web: 203.0.113.10 stands on the uplink eth0, the config says lo",
 	}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Errorf("(-want +got):\n%s", d)
+	}
+}
+
+// procOnly is the kernel's part of this machine's files.
+type procOnly struct{ fs.ReadLinkFS }
+
+func (p procOnly) Open(name string) (fs.File, error) {
+	if name != "proc" && !strings.HasPrefix(name, "proc/") {
+		return nil, fs.ErrNotExist
+	}
+	return p.ReadLinkFS.Open(name)
+}
+
+// TestKernel sets a real kernel's parameters wrong, and its packet filter, and
+// has it choose a temporary address.
+func TestKernel(t *testing.T) {
+	if _, err := exec.LookPath("iptables"); err != nil {
+		t.Skip("needs the package iptables: " + err.Error())
+	}
+	ns := hosttest.New(t)
+	ns.IP(`link set lo up
+link add eth0 type veth peer name far0
+link add eth1 type veth peer name far1
+link set far0 up
+link set far1 up
+link set eth0 up
+link set eth1 up
+address add 192.0.2.7/24 dev eth0
+address add 198.51.100.7/24 dev eth1
+address add 203.0.113.10/32 dev lo
+address add 2001:db8:99::10/128 dev lo nodad
+route add default via 192.0.2.1`)
+	sleep, err := os.ReadFile("/bin/sleep")
+	if err != nil {
+		t.Fatal(err)
+	}
+	program := filepath.Join(t.TempDir(), "lelastic")
+	if err := os.WriteFile(program, sleep, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	f := healthy()
+	f.config.BGP.Peers[1].BFD = &plugins.BFD{}
+	f.config.BGP.Peers[0].Password = "secret"
+	var got []string
+	ns.Do(func() {
+		for path, value := range map[string]string{
+			"ipv4/conf/eth1/rp_filter": "1", "ipv4/conf/all/arp_ignore": "1", "ipv6/conf/lo/disable_ipv6": "1", "ipv4/ip_nonlocal_bind": "1",
+			"ipv6/conf/eth0/forwarding": "1", "ipv6/conf/eth0/accept_ra": "1", "ipv6/conf/eth0/use_tempaddr": "2", "ipv6/conf/eth0/accept_dad": "0",
+		} {
+			if err := os.WriteFile("/proc/sys/net/"+path, []byte(value), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for _, command := range []string{
+			"ip address add 2001:db8::7/64 dev eth0 mngtmpaddr nodad valid_lft 36000 preferred_lft 20000",
+			"ip route add default via 2001:db8::1 dev eth0", "ip6tables -P INPUT DROP",
+		} {
+			words := strings.Fields(command)
+			if out, err := exec.Command(words[0], words[1:]...).CombinedOutput(); err != nil {
+				t.Fatalf("%s: %v\n%s", command, err, out)
+			}
+		}
+		rival := exec.Command(program, "60")
+		if err := rival.Start(); err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _, _ = rival.Process.Kill(), rival.Wait() }()
+		deadline := time.After(20 * time.Second)
+		for {
+			route, err := host.RouteTo(f.config.BGP.Peers[1].Addr)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if route.Source.IsValid() && route.Source != ip("2001:db8::7") {
+				break
+			}
+			select {
+			case <-deadline:
+				t.Fatalf("the kernel makes no temporary address, and would speak by %s", route.Source)
+			case <-time.After(10 * time.Millisecond):
+			}
+		}
+		in, err := Host(t.Context(), &f.config)
+		if err != nil {
+			t.Fatal(err)
+		}
+		in.Files = procOnly{os.DirFS("/").(fs.ReadLinkFS)}
+		in.Kernel.ClockFree = false // that is the machine's
+		for _, x := range Check(in) {
+			got = append(got, fmt.Sprintf("%s %s", x.Code, x.Object))
+		}
+	})
+	want := []string{
+		"ipv6-disabled link lo", "firewall peer tor6", "firewall peer tor6", "accept-ra link eth0", "rp-filter link eth1",
+		"nonlocal-bind sysctl net.ipv4.ip_nonlocal_bind", "temporary-source peer tor6", "lelastic lelastic",
+	}
+	slices.Sort(want)
+	slices.Sort(got)
 	if d := cmp.Diff(want, got); d != "" {
 		t.Errorf("(-want +got):\n%s", d)
 	}

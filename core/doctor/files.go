@@ -1,8 +1,8 @@
 package doctor
 
 import (
-	"bufio"
 	"bytes"
+	"cmp"
 	"fmt"
 	"io/fs"
 	"net/netip"
@@ -31,7 +31,7 @@ const networkFileMax = 1 << 20
 // stack takes over what the network backend found.
 func (x *exam) stack() {
 	for _, f := range x.Stack {
-		x.findings = append(x.findings, Finding{Severity(f.Severity), f.Object, f.Message, f.Hint, f.Path, f.Line})
+		x.findings = append(x.findings, Finding{cmp.Or(f.Code, CodeStack), Severity(f.Severity), f.Object, f.Message, f.Hint, f.Path, f.Line})
 	}
 }
 
@@ -62,17 +62,64 @@ func (x *exam) copiesIn(name string) {
 	told := func(vip string) bool {
 		return slices.ContainsFunc(x.Stack, func(f plugins.Finding) bool { return f.Path == "/"+name && f.Object == "vip "+vip })
 	}
-	lines := bufio.NewScanner(bytes.NewReader(b))
-	lines.Buffer(nil, networkFileMax)
-	for n := 1; lines.Scan(); n++ {
-		for _, a := range addresses(lines.Text()) {
-			if vip, ok := x.shared[a]; ok && !told(vip) {
-				x.findings = append(x.findings, Finding{Warning, "vip " + vip, fmt.Sprintf("%s stands here too", a),
-					"take it out, so that one tool alone looks after it", "/" + name, n})
+	rewritten := x.cloudInitWrites(b)
+	for n, line := range linesOf(b) {
+		for _, a := range addresses(line) {
+			vip, ok := x.shared[a]
+			if !ok {
+				continue
 			}
+			at := place{"/" + name, n + 1}
+			if rewritten {
+				x.addAt(CodeCloudInit, Warning, "vip "+vip, fmt.Sprintf("cloud-init writes this file, from what the cloud tells it, and may do so at every boot: what is changed here by hand, as %s, comes back or goes", a),
+					"write network: {config: disabled} into /etc/cloud/cloud.cfg.d/99-network.cfg, if the file is yours from now on", at)
+			}
+			if told(vip) {
+				continue
+			}
+			message := fmt.Sprintf("%s stands here too", a)
+			if strings.Contains(name, "keepalived") {
+				message = fmt.Sprintf("keepalived adds and removes %s as well, by VRRP", a)
+			}
+			x.addAt(CodeCopy, Warning, "vip "+vip, message, "take it out, so that one tool alone looks after it", at)
 		}
 	}
 }
+
+// cloudInitWrites tells a file that cloud-init made, and may make again: its
+// head says so, and nothing forbids it.
+func (x *exam) cloudInitWrites(b []byte) bool {
+	head := bytes.ToLower(b[:min(len(b), 512)])
+	if !bytes.Contains(head, []byte("cloud-init")) && !bytes.Contains(head, []byte("from the datasource")) && !bytes.Contains(head, []byte("provided by the datasource")) {
+		return false
+	}
+	configs, _ := fs.Glob(x.Files, "etc/cloud/cloud.cfg.d/*.cfg") // only a bad pattern is an error
+	for _, name := range append(configs, "etc/cloud/cloud.cfg") {
+		for _, line := range x.lines(name) {
+			flat := strings.NewReplacer(" ", "", "\t", "", "{", "", "}", "", "\"", "", "'", "").Replace(line)
+			if flat == "network:config:disabled" || flat == "config:disabled" {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// lines are those of a file of a sane size, counted from 0; of any other there
+// are none.
+func (x *exam) lines(name string) []string {
+	st, err := fs.Stat(x.Files, name)
+	if err != nil || !st.Mode().IsRegular() || st.Size() > networkFileMax {
+		return nil
+	}
+	b, err := fs.ReadFile(x.Files, name)
+	if err != nil {
+		return nil
+	}
+	return linesOf(b)
+}
+
+func linesOf(b []byte) []string { return strings.Split(string(b), "\n") }
 
 // isOurs tells a file that a network backend of ours wrote: its head names us.
 func isOurs(name string, b []byte) bool {

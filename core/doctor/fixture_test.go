@@ -5,9 +5,12 @@ import (
 	"io/fs"
 	"net/netip"
 	"testing/fstest"
+	"time"
 
 	"github.com/stentor-net/stentor/core/config"
+	"github.com/stentor-net/stentor/core/firewall"
 	"github.com/stentor-net/stentor/core/host"
+	"github.com/stentor-net/stentor/core/survey"
 	"github.com/stentor-net/stentor/plugins"
 )
 
@@ -22,18 +25,23 @@ type fixture struct {
 	routes  map[string]host.Route
 	files   fstest.MapFS
 	stack   []plugins.Finding
+
+	kernel   Kernel
+	confined bool
+	cloud    survey.Facts
+	firewall firewall.Ruleset
 }
 
 func healthy() *fixture {
 	f := &fixture{
 		config: config.Config{
 			VIPs: []config.VIP{
-				{Name: "dns", Addr: ip("2001:db8:99::10"), Link: "lo"},
-				{Name: "web", Addr: ip("203.0.113.10"), Link: "lo"},
+				{Name: "dns", Addr: ip("2001:db8:99::10"), Prefix: netip.MustParsePrefix("2001:db8:99::/64"), Link: "lo"},
+				{Name: "web", Addr: ip("203.0.113.10"), Prefix: netip.MustParsePrefix("203.0.113.10/32"), Link: "lo"},
 			},
-			BGP: config.BGP{ASN: 65001, Peers: []plugins.Peer{
-				{Name: "tor4", Addr: ip("192.0.2.1"), ASN: 64512},
-				{Name: "tor6", Addr: ip("2001:db8::1"), ASN: 64512, TTL: 16},
+			BGP: config.BGP{Backend: "gobgp", ASN: 65001, Peers: []plugins.Peer{
+				{Name: "tor4", Addr: ip("192.0.2.1"), ASN: 64512, Hold: 9 * time.Second},
+				{Name: "tor6", Addr: ip("2001:db8::1"), ASN: 64512, Hold: 9 * time.Second, TTL: 16},
 			}},
 		},
 		view: host.View{
@@ -52,6 +60,7 @@ func healthy() *fixture {
 			"net/ipv4/conf/all/rp_filter":      "0",
 			"net/ipv4/conf/eth0/rp_filter":     "0",
 			"net/ipv4/conf/all/arp_ignore":     "1",
+			"net/ipv4/conf/all/arp_announce":   "2",
 			"net/ipv4/conf/eth0.100/rp_filter": "1",
 		},
 		routes: map[string]host.Route{
@@ -77,6 +86,26 @@ func (f *fixture) put(prefix, link string) *host.Addr {
 
 func (f *fixture) take(addr string) { delete(f.view.Addrs, ip(addr)) }
 
+func (f *fixture) file(name, text string) { f.files[name] = &fstest.MapFile{Data: []byte(text)} }
+
+// points makes a symbolic link, as /proc has them for namespaces.
+func (f *fixture) points(name, to string) {
+	f.files[name] = &fstest.MapFile{Data: []byte(to), Mode: fs.ModeSymlink | 0o777}
+}
+
+// findings are what Check has to say, as "CODE SEVERITY OBJECT: MESSAGE | HINT".
+func (f *fixture) findings() []string {
+	var all []string
+	for _, x := range Check(f.input()) {
+		at := x.Place()
+		if at != "" {
+			at += ": "
+		}
+		all = append(all, fmt.Sprintf("%s %s %s: %s%s | %s", x.Code, x.Severity, x.Object, at, x.Message, x.Hint))
+	}
+	return all
+}
+
 func (f *fixture) link(name string, change func(*host.Link)) {
 	l := f.view.Links[name]
 	l.Name = name
@@ -100,7 +129,7 @@ func (f *fixture) input() Input {
 			}
 			return host.Route{}, fmt.Errorf("%w to %s", host.ErrNoRoute, a)
 		},
-		Files: f.files,
-		Stack: f.stack,
+		Files: f.files, Stack: f.stack,
+		Kernel: f.kernel, Confined: f.confined, Cloud: f.cloud, Firewall: f.firewall,
 	}
 }

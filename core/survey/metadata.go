@@ -68,7 +68,8 @@ func (m *Metadata) linode(ctx context.Context, f *Facts) error {
 	if b, err = m.get(ctx, http.MethodGet, "/v1/network", "Metadata-Token", token); err != nil {
 		return err
 	}
-	shared, err := linodeShared(b)
+	shared, given, err := linodeAddresses(b)
+	f.Given = given
 	known, _ := provider.Lookup(f.Provider)
 	for _, p := range shared {
 		if slices.Contains(known.Lengths(p.Addr()), p.Bits()) {
@@ -145,32 +146,41 @@ func linodeRegion(b []byte) (string, error) {
 	return instance.Region, nil
 }
 
-// linodeShared gives the shared addresses and ranges. The service says shared,
-// its guide elastic.
-func linodeShared(b []byte) ([]netip.Prefix, error) {
+// linodeAddresses gives the shared addresses and ranges, and all that the
+// service names. It says shared, its guide elastic.
+func linodeAddresses(b []byte) (shared, given []netip.Prefix, err error) {
 	var network struct {
-		IPv4 struct{ Shared, Elastic []string }
+		IPv4 struct{ Public, Private, Shared, Elastic []string }
 		IPv6 struct {
+			Ranges   []string
 			Shared   []string `json:"shared_ranges"`
 			Elastic  []string `json:"elastic_ranges"`
 			Elastic2 []string `json:"elastic-ranges"`
 		}
 	}
 	if err := json.Unmarshal(b, &network); err != nil {
-		return nil, fmt.Errorf("/v1/network: %w", err)
+		return nil, nil, fmt.Errorf("/v1/network: %w", err)
 	}
+	shared, err = prefixes(network.IPv4.Shared, network.IPv4.Elastic, network.IPv6.Shared, network.IPv6.Elastic, network.IPv6.Elastic2)
+	if err != nil {
+		return shared, nil, err
+	}
+	own, err := prefixes(network.IPv4.Public, network.IPv4.Private, network.IPv6.Ranges)
+	return shared, slices.Concat(own, shared), err
+}
+
+// prefixes reads addresses with and without a length.
+func prefixes(lists ...[]string) ([]netip.Prefix, error) {
 	var all []netip.Prefix
-	for _, list := range [][]string{network.IPv4.Shared, network.IPv4.Elastic, network.IPv6.Shared, network.IPv6.Elastic, network.IPv6.Elastic2} {
-		for _, text := range list {
-			p, err := netip.ParsePrefix(text)
-			if a, aerr := netip.ParseAddr(text); err != nil && aerr == nil && a.Zone() == "" {
-				p, err = netip.PrefixFrom(a, a.BitLen()), nil
-			}
-			if err != nil {
-				return all, fmt.Errorf("/v1/network: %.60q is no address", text)
-			}
-			all = append(all, p)
+	for _, text := range slices.Concat(lists...) {
+		p, err := netip.ParsePrefix(text)
+		if a, aerr := netip.ParseAddr(text); err != nil && aerr == nil && a.Zone() == "" {
+			p, err = netip.PrefixFrom(a, a.BitLen()), nil
 		}
+		if err != nil {
+			return all, fmt.Errorf("/v1/network: %.60q is no address", text)
+		}
+		all = append(all, p)
 	}
 	return all, nil
 }

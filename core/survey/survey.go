@@ -28,15 +28,18 @@ type Input struct {
 // Facts are what was found.
 type Facts struct {
 	Network, Why string
-	Provider     string // empty: unknown
-	Cloud        string // why that provider, in words
-	Region       string // its slug at Linode
-	ASN          uint32 // ours; 0: unknown, or the provider says it
-	Peers        []Peer // those that the metadata names
+	Vendor       string         // who made this machine, by its firmware (DMI); empty: it does not say
+	Provider     string         // empty: unknown
+	Cloud        string         // why that provider, in words
+	Region       string         // its slug at Linode
+	ASN          uint32         // ours; 0: unknown, or the provider says it
+	Peers        []Peer         // those that the metadata names
+	Given        []netip.Prefix // all addresses that the cloud names as this host's, or shared with it
 	VIPs         []VIP
 	Role         string
 	Uplink       string
 	RouterID     netip.Addr
+	Key          bool // there is a BGP password already
 	Others       []Other
 	Trouble      []string // what could not be asked
 }
@@ -60,15 +63,12 @@ type Other struct{ Name, Path string }
 // Look gathers the facts. It changes nothing.
 func Look(ctx context.Context, in Input) Facts {
 	f := Facts{Network: in.Network, Why: in.Why, Role: in.Role, Others: others(in.Files)}
-	f.Provider, f.Cloud = cloud(in.Files)
 	for _, a := range in.Addresses {
 		f.add(a, "")
 	}
-	if in.Metadata != nil && f.Provider != "" {
-		if err := in.Metadata.ask(ctx, &f); err != nil {
-			f.Trouble = append(f.Trouble, "the metadata service: "+err.Error())
-		}
-	}
+	f.askCloud(ctx, in.Files, in.Metadata)
+	_, err := fs.Stat(in.Files, strings.TrimPrefix(keyFile, "/"))
+	f.Key = err == nil
 	found, _ := migrate.Lelastic{}.Find(in.View, netip.Addr{}) // those on lo
 	for _, a := range found {
 		f.add(a.Stands, "it stands on lo")
@@ -88,13 +88,35 @@ func Look(ctx context.Context, in Input) Facts {
 	return f
 }
 
+// Cloud is what Look finds of the cloud alone. It sends something only with a
+// Metadata, and where the firmware names a cloud that has such a service.
+func Cloud(ctx context.Context, files fs.FS, m *Metadata) Facts {
+	var f Facts
+	f.askCloud(ctx, files, m)
+	return f
+}
+
+func (f *Facts) askCloud(ctx context.Context, files fs.FS, m *Metadata) {
+	f.Vendor = vendor(files)
+	if f.Provider = byVendor[f.Vendor]; f.Provider == "" {
+		return
+	}
+	f.Cloud = "the firmware's vendor is " + f.Vendor
+	if m == nil {
+		return
+	}
+	if err := m.ask(ctx, f); err != nil {
+		f.Trouble = append(f.Trouble, "the metadata service: "+err.Error())
+	}
+}
+
 // maxVIPs is how many shared IPs are written: who has more has other tools.
 const maxVIPs = 100
 
 // add takes a shared IP in that a config can have, and once.
 func (f *Facts) add(p netip.Prefix, why string) {
 	a := p.Addr()
-	if !a.IsGlobalUnicast() || a.Is4In6() || a.Is4() && p.Bits() != 32 || a.Is6() && p.Bits() < 48 || len(f.VIPs) == maxVIPs {
+	if !usable(p) || len(f.VIPs) == maxVIPs {
 		return
 	}
 	for _, v := range f.VIPs {
@@ -105,19 +127,22 @@ func (f *Facts) add(p netip.Prefix, why string) {
 	f.VIPs = append(f.VIPs, VIP{p, why})
 }
 
-// cloud recognises a provider by what the firmware says (DMI, SMBIOS type 1).
-func cloud(files fs.FS) (provider, why string) {
+// usable tells what a config can have as a shared IP.
+func usable(p netip.Prefix) bool {
+	a := p.Addr()
+	return a.IsGlobalUnicast() && !a.Is4In6() && (a.Is4() && p.Bits() == 32 || a.Is6() && p.Bits() >= 48)
+}
+
+// byVendor are the providers whose machines name themselves.
+var byVendor = map[string]string{"Linode": "linode", "Akamai": "linode", "Vultr": "vultr"}
+
+// vendor is who made the machine (DMI, SMBIOS type 1).
+func vendor(files fs.FS) string {
 	b, err := fs.ReadFile(files, "sys/class/dmi/id/sys_vendor")
 	if err != nil {
-		return "", ""
+		return ""
 	}
-	switch vendor := strings.TrimSpace(string(b[:min(len(b), 64)])); vendor {
-	case "Linode", "Akamai":
-		return "linode", "the firmware's vendor is " + vendor
-	case "Vultr":
-		return "vultr", "the firmware's vendor is " + vendor
-	}
-	return "", ""
+	return strings.TrimSpace(string(b[:min(len(b), 64)]))
 }
 
 // others looks for programs that do what Stentor does.

@@ -89,13 +89,16 @@ func TestLook(t *testing.T) {
 			`unknown region "de-fra-2"`},
 		{"Linode, silent", files("Linode"), http.NotFoundHandler(), "primary", []string{"Not to be asked: the metadata service: PUT /v1/token", `region = ""`, `203.0.113.10/32"  # it stands on lo`},
 			[]string{"the data centre"}, "unknown region"},
-		{"Vultr", files("Vultr"), answers(`{"bgp": {"ipv4": {"my-address": "192.0.2.7", "my-asn": "64777", "peer-address": "169.254.169.254", "peer-asn": "64515"},
+		{"Linode, nothing shared yet", files("Linode"), linodeService("eu-central", `{"ipv4": {"public": ["192.0.2.7/32", "198.51.100.9"], "private": ["192.168.133.7/17"]}, "ipv6": {"ranges": ["2600:3c03:e000:200::/64"]}}`), "primary",
+			[]string{"203.0.113.10/32\"  # it stands on lo"}, nil, ""},
+		{"Vultr", files("Vultr", "etc/stentor/bgp.key", "x"), answers(`{"bgp": {"ipv4": {"my-address": "192.0.2.7", "my-asn": "64777", "peer-address": "169.254.169.254", "peer-asn": "64515"},
 			"ipv6": {"my-address": "", "my-asn": "", "peer-address": "2001:19f0:ffff::2", "peer-asn": 64515}}}`), "primary",
 			[]string{`provider = "vultr"`, "asn = 64777", "password_file", "[bgp.peer.vultr6]", `address = "2001:19f0:ffff::2"`, "asn = 64515"}, nil, ""},
-		{"Vultr without BGP", files("Vultr"), answers(`{"bgp": {"ipv4": {"my-asn": ""}}}`), "primary", []string{"asn = 0  # WRITE IT"}, []string{"the AS number that Vultr gave you"}, "asn must be"},
+		{"Vultr without BGP", files("Vultr"), answers(`{"bgp": {"ipv4": {"my-asn": ""}}}`), "primary", []string{"asn = 0  # WRITE IT", "# WRITE THE BGP PASSWORD"},
+			[]string{"the AS number that Vultr gave you", "the BGP password of Vultr's panel, into /etc/stentor/bgp.key"}, "asn must be"},
 		{"elsewhere", files("QEMU", "etc/frr/frr.conf", "hostname a\nrouter bgp 65001\n", "etc/bird.conf", "# protocol bgp x { }\n", "etc/systemd/system/lelastic.service", "ExecStart=/usr/local/bin/lelastic"),
 			answers("never asked"), "", []string{"lelastic is set up on this host, in /etc/systemd/system/lelastic.service", "stentor import frr /etc/frr/frr.conf", "asn = 0", "[bgp.peer.tor1]", `role = ""`},
-			[]string{"the AS number of this host", "a BGP peer", "the role of this host"}, "role"},
+			[]string{"the AS number of this host", "a BGP peer: its address and AS number", "the role of this host"}, "role"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			server := httptest.NewServer(c.service)
@@ -126,6 +129,22 @@ func TestLook(t *testing.T) {
 				t.Errorf("unknown is %q, and check says %v", unknown, err)
 			}
 		})
+	}
+}
+
+// TestCandidates: what the cloud has given beside the uplink's own address may
+// be the shared IP.
+func TestCandidates(t *testing.T) {
+	view := onHost()
+	delete(view.Addrs, netip.MustParseAddr("203.0.113.10"))
+	server := httptest.NewServer(linodeService("eu-central", `{"ipv4": {"public": ["192.0.2.7/32", "198.51.100.9"], "private": ["192.168.133.7/17"]}, "ipv6": {"ranges": ["2600:3c03:e000:200::/64"]}}`))
+	defer server.Close()
+	m := LinkLocalMetadata()
+	m.Base = server.URL
+	f := Look(t.Context(), Input{Files: files("Linode"), View: view, Metadata: m, Network: "networkd", Role: "primary"})
+	text, unknown := f.Config()
+	if want := `# WRITE IT: perhaps "198.51.100.9/32" or "2600:3c03:e000:200::/64", which the cloud gave to this host`; !strings.Contains(string(text), want) || !cmp.Equal(unknown, []string{"a shared IP"}) {
+		t.Errorf("%q\n%s", unknown, text)
 	}
 }
 

@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strconv"
+	"strings"
 
 	"github.com/stentor-net/stentor/core/draft"
 	"github.com/stentor-net/stentor/core/provider"
@@ -22,11 +24,30 @@ func (f Facts) Config() (text []byte, unknown []string) {
 	}
 	if len(f.VIPs) == 0 {
 		w.doc.Add("vip.web", "A shared IP, under a name of your own.").
-			Set("address", "", w.missing("a shared IP", "WRITE IT: \"203.0.113.10/32\", or an IPv6 range with its length")).
+			Set("address", "", w.missing("a shared IP", "WRITE IT: "+w.candidates())).
 			Set("role", f.Role, w.role())
 	}
 	return w.doc.Bytes(), w.unknown
 }
+
+// candidates are what may be the shared IP: what the cloud has given to this
+// host beside the uplink's own address.
+func (f Facts) candidates() string {
+	var words []string
+	for _, p := range f.Given {
+		private := p.Addr().IsPrivate() || p.Addr() == f.RouterID
+		if usable(p) && !private && len(words) < 4 {
+			words = append(words, strconv.Quote(p.String()))
+		}
+	}
+	if len(words) == 0 {
+		return `"203.0.113.10/32", or an IPv6 range with its length`
+	}
+	return "perhaps " + strings.Join(words, " or ") + ", which the cloud gave to this host"
+}
+
+// keyFile is where a BGP password goes that there is no other place for yet.
+const keyFile = "/etc/stentor/bgp.key"
 
 type writer struct {
 	Facts
@@ -90,13 +111,17 @@ func (w *writer) bgp() {
 		} else {
 			t.Set("asn", w.ASN)
 		}
-		t.Set("password_file", "/etc/stentor/bgp.key", "write the BGP password of Vultr's panel into it, and chmod 600")
+		if w.Key {
+			t.Set("password_file", keyFile)
+		} else {
+			t.Set("password_file", keyFile, w.missing("the BGP password of Vultr's panel, into "+keyFile, "WRITE THE BGP PASSWORD of Vultr's panel into it, and chmod 600"))
+		}
 		w.peers()
 	default:
-		t.Notes = []string{"No provider that is known was recognised. With one, write provider = \"NAME\" in place of asn and the peers below: stentor check lists them."}
+		t.Notes = []string{"No provider that is known was recognised. With one of " + strings.Join(provider.Names(), ", ") + ", write provider = \"NAME\" in place of the peers below."}
 		t.Set("asn", 0, w.missing("the AS number of this host", "WRITE IT: private use is 64512 to 65534"))
 		w.doc.Add("bgp.peer.tor1", "The router that shall hear of the shared IPs.").
-			Set("address", "", w.missing("a BGP peer", `WRITE IT: "192.0.2.1"`)).
+			Set("address", "", w.missing("a BGP peer: its address and AS number", `WRITE IT: "192.0.2.1"`)).
 			Set("asn", 0, "WRITE ITS AS NUMBER")
 	}
 	if w.RouterID.IsValid() {

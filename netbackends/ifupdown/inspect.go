@@ -33,7 +33,60 @@ func (b *Backend) Inspect(ctx context.Context, want []plugins.VIP) ([]plugins.Fi
 			return nil, err
 		}
 	}
-	return append(found, sourcing(i, flavour, b.stack.addSource)...), nil
+	found = append(found, sourcing(i, flavour, b.stack.addSource)...)
+	return append(append(found, aliases(i, flavour)...), leftovers(i)...), nil
+}
+
+// The kinds of findings.
+const (
+	codeSource   plugins.Code = "ifupdown-source"
+	codeGlob     plugins.Code = "ifupdown-ng-glob"
+	codeAlias    plugins.Code = "ifupdown-alias"
+	codeLeftover plugins.Code = "ifupdown-leftover"
+)
+
+// aliases: "iface lo:web" is a unit of its own to the classic ifupdown alone.
+func aliases(i netfiles.Interfaces, flavour string) []plugins.Finding {
+	var all []plugins.Finding
+	for _, l := range i.Lines {
+		if l.Words[0] != "iface" || len(l.Words) < 2 || !strings.HasPrefix(l.Words[1], "lo:") {
+			continue
+		}
+		f := plugins.Finding{Code: codeAlias, Severity: plugins.SeverityWarning, Object: "ifupdown", Path: l.Path, Line: l.Number,
+			Hint: "take it out; Stentor needs no alias"}
+		switch {
+		case strings.HasPrefix(flavour, "ifupdown-ng"):
+			f.Message = fmt.Sprintf("ifdown %s empties lo, 127.0.0.1 included (%s)", l.Words[1], flavour)
+		case strings.HasPrefix(flavour, "ifupdown2"):
+			f.Message = fmt.Sprintf("%s knows no aliases: %s never comes up", flavour, l.Words[1])
+		default:
+			continue
+		}
+		all = append(all, f)
+	}
+	return all
+}
+
+// leftovers: "source" reads backups of editors and packages like any other file.
+func leftovers(i netfiles.Interfaces) []plugins.Finding {
+	var all []plugins.Finding
+	last := ""
+	for _, l := range i.Lines {
+		leftover := strings.HasSuffix(l.Path, "~")
+		for _, end := range []string{".bak", ".old", ".orig", ".save", ".tmp", ".dpkg-old", ".dpkg-dist", ".dpkg-new"} {
+			leftover = leftover || strings.HasSuffix(l.Path, end)
+		}
+		if !leftover || l.Path == last {
+			continue
+		}
+		last = l.Path
+		all = append(all, plugins.Finding{
+			Code: codeLeftover, Severity: plugins.SeverityWarning, Object: "ifupdown", Path: l.Path,
+			Message: "this looks like a backup, and is read like any other file of this folder: what it has stands twice, or comes back",
+			Hint:    "delete it, or move it to another folder",
+		})
+	}
+	return all
 }
 
 // version is the first line of `ifup --version`; "" without ifup.
@@ -51,7 +104,7 @@ func sourcing(i netfiles.Interfaces, flavour string, addSource bool) []plugins.F
 	var all []plugins.Finding
 	if !i.Reads(own) && !addSource {
 		all = append(all, plugins.Finding{
-			Severity: plugins.SeverityProblem, Object: "ifupdown", Path: interfaces,
+			Code: codeSource, Severity: plugins.SeverityProblem, Object: "ifupdown", Path: interfaces,
 			Message: fmt.Sprintf("it does not read %s, so shared IPs would be lost at the next reboot, and apply refuses", own),
 			Hint: fmt.Sprintf("add this line: %s; or set add_source_line = true in [backend.ifupdown]",
 				strings.TrimSpace(sourceLine)),
@@ -61,7 +114,7 @@ func sourcing(i netfiles.Interfaces, flavour string, addSource bool) []plugins.F
 		glob := l.Words[0] == "source" && strings.ContainsAny(strings.Join(l.Words[1:], ""), "*?[")
 		if glob && strings.HasPrefix(flavour, "ifupdown-ng") {
 			all = append(all, plugins.Finding{
-				Severity: plugins.SeverityProblem, Object: "ifupdown-ng", Path: l.Path, Line: l.Number,
+				Code: codeGlob, Severity: plugins.SeverityProblem, Object: "ifupdown-ng", Path: l.Path, Line: l.Number,
 				Message: fmt.Sprintf("%s can't read %q and refuses the whole file: no link comes up at the next boot", flavour, strings.Join(l.Words, " ")),
 				Hint:    "write: source-directory /etc/network/interfaces.d",
 			})

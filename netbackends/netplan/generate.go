@@ -67,10 +67,15 @@ func renderCopy(ctx context.Context, program string, root fs.FS, changes []*host
 	if errors.As(err, &refused) {
 		// It names the copy; a person looks for the original.
 		say := strings.ReplaceAll(strings.TrimSpace(refused.Stderr), temp, "")
-		return fmt.Errorf("netplan can't read the result:\n%s", say)
+		return &unread{say}
 	}
 	return err
 }
+
+// unread is what netplan's own parser says of its files.
+type unread struct{ say string }
+
+func (u *unread) Error() string { return "netplan can't read the result:\n" + u.say }
 
 func copyFolder(root fs.FS, dir, temp string) error {
 	names, err := fs.Glob(root, dir+"/*.yaml")

@@ -13,6 +13,8 @@ import (
 	"github.com/stentor-net/stentor/plugins"
 )
 
+const codeOrphan plugins.Code = "networkd-orphan"
+
 // Inspect implements plugins.Inspector. What netplan renders is networkd's too.
 func (b *Backend) Inspect(ctx context.Context, want []plugins.VIP) ([]plugins.Finding, error) {
 	found, err := inspect.Files(ctx, b.root, b.Observe, want, detect.Networkd, detect.Netplan)
@@ -47,7 +49,7 @@ func orphans(places []hostfile.Want, used []networkd.File) []plugins.Finding {
 			continue
 		}
 		all = append(all, plugins.Finding{
-			Severity: plugins.SeverityWarning, Object: "networkd", Path: p.Path,
+			Code: codeOrphan, Severity: plugins.SeverityWarning, Object: "networkd", Path: p.Path,
 			Message: fmt.Sprintf("networkd does not read this drop-in: %s is gone, or another file is for lo before it; the addresses would be lost at the next reboot", base),
 			Hint:    "stentor apply writes them where networkd reads them",
 		})

@@ -6,6 +6,8 @@ import (
 	"bytes"
 	"fmt"
 	"io/fs"
+	"path"
+	"slices"
 	"strings"
 
 	"github.com/stentor-net/stentor/netbackends/internal/detect"
@@ -24,7 +26,22 @@ type View struct {
 	Files  map[detect.Stack][]netfiles.Address
 	// Helped are the files that Linode's Network Helper wrote.
 	Helped []string
+	// LoProfiles are profiles of NetworkManager's for lo that are not ours.
+	LoProfiles []string
 }
+
+// The kinds of findings.
+const (
+	CodeNetworkHelper plugins.Code = "network-helper"
+	CodeTwice         plugins.Code = "configured-twice"
+	CodeByHand        plugins.Code = "adopted-by-hand"
+	CodeAdopted       plugins.Code = "adopted"
+	CodeFileUplink    plugins.Code = "file-on-uplink"
+	CodeFileLink      plugins.Code = "file-on-other-link"
+	CodeOtherStack    plugins.Code = "file-of-other-stack"
+	CodeWidePrefix    plugins.Code = "wide-prefix"
+	CodeLoProfile     plugins.Code = "nm-lo-profile"
+)
 
 // stacks in the order in which findings name them.
 var stacks = []detect.Stack{detect.Netplan, detect.Networkd, detect.NetworkManager, detect.Ifupdown}
@@ -38,6 +55,12 @@ func Look(root fs.FS) View {
 	}}
 	if i, err := netfiles.ReadInterfaces(root); err == nil {
 		v.Files[detect.Ifupdown] = i.Addresses()
+	}
+	for _, n := range netfiles.Shadowed(root, []string{"etc/NetworkManager/system-connections"}, "*") {
+		kind, line := netfiles.Setting(root, n, "connection", "type")
+		if path.Base(n) != "stentor.nmconnection" && line > 0 && kind == "loopback" {
+			v.LoProfiles = append(v.LoProfiles, "/"+n)
+		}
 	}
 	for _, pattern := range helped {
 		names, _ := fs.Glob(root, pattern) // only a bad pattern is an error
@@ -67,13 +90,22 @@ var helped = []string{
 // Findings tells what of v a person should know.
 func (v View) Findings() []plugins.Finding {
 	var all []plugins.Finding
-	for _, path := range v.Helped {
+	for _, p := range v.Helped {
 		all = append(all, plugins.Finding{
-			Severity: plugins.SeverityWarning, Object: "Network Helper", Path: path, Line: 1,
+			Code: CodeNetworkHelper, Severity: plugins.SeverityWarning, Object: "Network Helper", Path: p, Line: 1,
 			Message: "Linode's Network Helper writes this file anew at every boot: what is added here is lost, and shared IPs may be put on the uplink",
 			Hint: "switch it off: Cloud Manager, this Linode, Configurations, Edit, \"Auto-configure networking\"; " +
 				"files of Stentor's own outlive it",
 		})
+	}
+	for _, p := range v.LoProfiles {
+		if slices.ContainsFunc(v.Want, func(w plugins.VIP) bool { return w.Link == "lo" }) {
+			all = append(all, plugins.Finding{
+				Code: CodeLoProfile, Severity: plugins.SeverityWarning, Object: "NetworkManager", Path: p,
+				Message: "when NetworkManager activates this profile of lo, it takes every address off lo that is not in it",
+				Hint:    "delete it, if nothing needs it, or put its addresses on a dummy device: nmcli con add type dummy ifname NAME",
+			})
+		}
 	}
 	for _, vip := range v.Want {
 		all = append(all, v.vip(vip)...)
@@ -105,14 +137,14 @@ func (v View) vip(vip plugins.VIP) []plugins.Finding {
 	}
 	if len(read) > 1 {
 		all = append(all, plugins.Finding{
-			Severity: plugins.SeverityWarning, Object: "vip " + vip.Name,
+			Code: CodeTwice, Severity: plugins.SeverityWarning, Object: "vip " + vip.Name,
 			Message: fmt.Sprintf("%s is configured %d times: %s", vip.Addr, len(read), strings.Join(read, ", ")),
 			Hint:    "keep one of them at most",
 		})
 	}
 	if s := v.state(vip); s.Adopted && !found {
 		all = append(all, plugins.Finding{
-			Severity: plugins.SeverityNote, Object: "vip " + vip.Name,
+			Code: CodeByHand, Severity: plugins.SeverityNote, Object: "vip " + vip.Name,
 			Message: fmt.Sprintf("%s was on %s before Stentor, which uses it there (adopted); no network file that is known brings it back after a reboot", vip.Addr, s.Link),
 			Hint: fmt.Sprintf("to hand it over to Stentor, see that nothing else looks after it, then: stentor apply; if check still says this: ip address del %s dev %s; stentor apply",
 				vip.Prefix(), s.Link),
@@ -127,22 +159,26 @@ func (v View) placed(vip plugins.VIP, p place) plugins.Finding {
 	live := fmt.Sprintf("ip address del %s dev %s", p.Prefix, p.Link)
 	switch {
 	case v.Uplink != "" && p.Link == v.Uplink && p.Link != vip.Link:
+		f.Code = CodeFileUplink
 		f.Message = fmt.Sprintf("this puts %s on the uplink %s, where every host that holds it answers neighbours", vip.Addr, p.Link)
 		f.Hint = fmt.Sprintf("delete it here, then: %s; stentor apply puts it on %s", live, vip.Link)
 	case p.Link == vip.Link && !p.Prefix.IsSingleIP():
+		f.Code = CodeWidePrefix
 		f.Message = fmt.Sprintf("%s on %s makes all of %s this host's own: it reaches none of it through the network", p.Prefix, p.Link, p.Prefix.Masked())
 		f.Hint = fmt.Sprintf("write %s here; what is announced does not depend on it. Or delete it here, then: %s; stentor apply", vip.Prefix(), live)
 	case !v.reads(p.stack):
+		f.Code = CodeOtherStack
 		f.Message = fmt.Sprintf("%s stands here too, in a file of another network stack (%s)", vip.Addr, p.stack)
 		f.Hint = "delete it here, so that one stack alone looks after it"
 	case p.Link == vip.Link:
-		f.Severity = plugins.SeverityNote
+		f.Code, f.Severity = CodeAdopted, plugins.SeverityNote
 		f.Message = fmt.Sprintf("this puts %s on %s: Stentor uses it there (adopted), writes it nowhere else and never removes it", vip.Addr, p.Link)
 		f.Hint = "to hand it over to Stentor, delete it here and run: stentor apply; the address stays up"
 		if p.stack == detect.NetworkManager {
 			f.Hint = "to hand it over to Stentor, delete it here, then: nmcli con reload; nmcli dev reapply " + p.Link + "; stentor apply; in between the address is away"
 		}
 	default:
+		f.Code = CodeFileLink
 		f.Message = fmt.Sprintf("this puts %s on %s, the config says %s: while it stands on %s, Stentor uses it there (adopted) and never removes it", vip.Addr, p.Link, vip.Link, p.Link)
 		f.Hint = fmt.Sprintf("to hand it over to Stentor, delete it here, then: %s; stentor apply", live)
 	}

@@ -35,6 +35,21 @@ func settings(content []byte) []setting {
 	return all
 }
 
+// Setting is the last value of a key in such a file, and its line; 0 if it is
+// not there, or the file can't be read.
+func Setting(root fs.FS, name, section, key string) (value string, line int) {
+	content, err := Read(root, name)
+	if err != nil {
+		return "", 0
+	}
+	for _, s := range settings(content) {
+		if s.section == section && s.key == key {
+			value, line = s.value, s.line
+		}
+	}
+	return value, line
+}
+
 // Keyfiles gives the addresses in NetworkManager's profiles. Those below /run
 // come from others' files, as netplan's, and are left to these.
 func Keyfiles(root fs.FS) []Address {

@@ -2,6 +2,7 @@ package networkd
 
 import (
 	"fmt"
+	"maps"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -83,16 +84,17 @@ func TestVersion(t *testing.T) {
 
 func TestTraps(t *testing.T) {
 	const lo = "[Match]\nName=lo\n"
-	const reload = "warning systemd 247 /etc/systemd/network/30-lo.network: when this file changes, networkctl reload and netplan apply take 127.0.0.1 and ::1 off lo | " +
+	const reload = "networkd-loses-loopback warning systemd 247 /etc/systemd/network/30-lo.network: when this file changes, networkctl reload and netplan apply take 127.0.0.1 and ::1 off lo | " +
 		"write [Network] and KeepConfiguration=static into /etc/systemd/network/30-lo.network.d/keep.conf"
 	flaps := func(v string) string {
-		return "note systemd " + v + " : netplan apply takes the uplink's and the shared addresses off for a moment, even when nothing has changed | " +
+		return "netplan-apply note systemd " + v + " : netplan apply takes the uplink's and the shared addresses off for a moment, even when nothing has changed | " +
 			"avoid it while the host serves; stentor apply never calls it"
 	}
 	tests := []struct {
 		name, version string
 		netplan       bool
 		file, dropIn  string
+		more          fstest.MapFS
 		want          []string
 	}{
 		{name: "no systemd", netplan: true, file: lo},
@@ -105,15 +107,30 @@ func TestTraps(t *testing.T) {
 		{name: "252", version: "252", file: lo},
 		{name: "252 and netplan", version: "252", netplan: true, file: lo, want: []string{flaps("252")}},
 		{name: "257 and netplan", version: "257", netplan: true, file: lo},
+		{name: "a second file for lo", version: "257", file: lo, more: fstest.MapFS{
+			"etc/systemd/network/40-lo.network":  {Mode: 0o644, Data: []byte(lo + "[Address]\nAddress=203.0.113.10/32\n")},
+			"etc/systemd/network/50-lo.network":  {Mode: 0o644, Data: []byte(lo)},
+			"etc/systemd/network/60-any.network": {Mode: 0o644, Data: []byte("[Match]\nName=*\n[Address]\nAddress=203.0.113.10/32\n")}},
+			want: []string{"networkd-shadowed warning networkd /etc/systemd/network/40-lo.network: networkd does not read this file: /etc/systemd/network/30-lo.network is for lo before it, and of several files for a link the first one counts | " +
+				"move its addresses to a drop-in: /etc/systemd/network/30-lo.network.d/NAME.conf"}},
+		{name: "files that root alone can read", version: "257", file: lo, more: fstest.MapFS{
+			"etc/systemd/network/10-eth0.network":            {Mode: 0o600, Data: []byte("[Match]\nName=eth0\n")},
+			"etc/systemd/network/10-eth0.network.d/web.conf": {Mode: 0o400, Data: []byte("[Network]\n")},
+			"etc/systemd/network/20-eth1.network":            {Mode: 0o640, Data: []byte("[Match]\nName=eth1\n")}},
+			want: []string{
+				"networkd-unreadable warning networkd /etc/systemd/network/10-eth0.network: networkd runs as a user of its own and can't read this file: its link is left unmanaged at the next start | chmod 644 /etc/systemd/network/10-eth0.network",
+				"networkd-unreadable warning networkd /etc/systemd/network/10-eth0.network.d/web.conf: networkd runs as a user of its own and can't read this file: its link is left unmanaged at the next start | chmod 644 /etc/systemd/network/10-eth0.network.d/web.conf",
+			}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			root := fstest.MapFS{"etc/systemd/network/30-lo.network": {Data: []byte(tt.file)}}
+			root := fstest.MapFS{"etc/systemd/network/30-lo.network": {Mode: 0o644, Data: []byte(tt.file)}}
+			maps.Copy(root, tt.more)
 			if tt.version != "" {
 				root["usr/lib/systemd/libsystemd-shared-"+tt.version+".so"] = &fstest.MapFile{Data: []byte("x")}
 			}
 			if tt.dropIn != "" {
-				root["etc/systemd/network/30-lo.network.d/x.conf"] = &fstest.MapFile{Data: []byte(tt.dropIn)}
+				root["etc/systemd/network/30-lo.network.d/x.conf"] = &fstest.MapFile{Mode: 0o644, Data: []byte(tt.dropIn)}
 			}
 			findings, err := Traps(root, tt.netplan)
 			if err != nil {
@@ -121,7 +138,7 @@ func TestTraps(t *testing.T) {
 			}
 			var got []string
 			for _, f := range findings {
-				got = append(got, fmt.Sprintf("%s %s %s: %s | %s", f.Severity, f.Object, f.Path, f.Message, f.Hint))
+				got = append(got, fmt.Sprintf("%s %s %s %s: %s | %s", f.Code, f.Severity, f.Object, f.Path, f.Message, f.Hint))
 			}
 			if d := cmp.Diff(tt.want, got); d != "" {
 				t.Errorf("(-want +got):\n%s", d)
