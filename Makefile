@@ -19,12 +19,14 @@ demo: build ## the main job on this machine: two hosts, a failover and the way b
 test: ## everything, with what it needs from Debian's packages
 	contrib/testrun/install
 	$(GO) vet $(ALL)
-	$(GO) run ./contrib/testrun -timeout 20m $(ALL)
+	GOARCH=386 $(GO) vet $(ALL) # what does not fit 32 bits; `make release` builds all architectures
+	$(GO) run ./contrib/testrun -vuln -timeout 20m $(ALL)
 
+HOSTS ?= all
 .PHONY: test-hosts
-test-hosts: ## every network stack on every release of Debian, and virtual machines
+test-hosts: ## every network stack on every release of Debian, and a virtual machine; HOSTS=thorough for hours of it
 	contrib/testrun/install qemu-system-x86 e2fsprogs
-	STENTOR_TEST_HOSTS=all $(GO) run ./contrib/testrun -timeout 60m ./contrib/hosts/...
+	STENTOR_TEST_HOSTS='$(HOSTS)' $(GO) run ./contrib/testrun -timeout 60m ./contrib/hosts/...
 
 .PHONY: test-speakers
 test-speakers: ## the whole suite on each speaker, in each way it can run
@@ -55,7 +57,7 @@ generate: ## what is generated: the plugin protocol, from plugins/proto/v1/*.pro
 	$(GO) -C plugins generate ./...
 
 # What the packages call themselves: VERSION, or what comes before any release.
-PACKAGE_VERSION = $(or $(VERSION),0.0.0-git$(shell git log -1 --format=%cd.%h --date=format:%Y%m%d))
+PACKAGE_VERSION = $(or $(VERSION),0.0.0-git$(shell TZ=UTC git log -1 --format=%cd --date=format-local:%Y%m%d%H%M%S))
 ARCH ?= amd64
 
 .PHONY: package
@@ -65,6 +67,11 @@ package: ## .deb, .rpm, .apk and Arch packages for ARCH (amd64,arm64,... or all)
 	SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) $(GO) run ./contrib/packaging -version $(PACKAGE_VERSION) -arch $(ARCH) -out dist
 	cd dist && sha256sum -c again/SHA256SUMS
 	rm -r dist/again dist/stage
+
+.PHONY: release
+release: ## what is published of VERSION, in dist/: from the tag, built twice, and the same; DRY=1 tries it without a tag
+	rm -rf dist
+	$(GO) run ./contrib/packaging/release -version '$(VERSION)' $(if $(DRY),-n)
 
 .PHONY: install
 install: build ## into $(DESTDIR)$(PREFIX), with the units

@@ -107,9 +107,11 @@ func (p *page) verbatim(lines []string) {
 	if len(lines) == 0 {
 		return
 	}
+	// .RS indents already.
+	indent := lines[0][:len(lines[0])-len(strings.TrimLeft(lines[0], " "))]
 	p.out.WriteString(".RS\n.nf\n")
 	for _, l := range lines {
-		p.out.WriteString(escape(l) + "\n")
+		p.out.WriteString(escape(strings.TrimPrefix(l, indent)) + "\n")
 	}
 	p.out.WriteString(".fi\n.RE\n")
 }

@@ -6,9 +6,10 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"time"
+
+	"github.com/stentor-net/stentor/contrib/packaging/changelog"
 )
 
 const packager = "Stentor maintainers <maintainers@stentor-net.example>"
@@ -32,7 +33,7 @@ func (b *build) changelogs() error {
 	if err != nil {
 		return err
 	}
-	entries, err := parseChangelog(string(text), b.version, b.date)
+	entries, err := entriesOf(string(text), b.version, b.date)
 	if err != nil {
 		return err
 	}
@@ -50,52 +51,38 @@ func (b *build) changelogs() error {
 	return compress(forDebian)
 }
 
-// release is a heading of a version: "## [1.2.0] - 2026-11-22".
-var release = regexp.MustCompile(`^## \[?([^\] ]+)\]?(?: - (\d{4}-\d\d-\d\d))?$`)
-
-// parseChangelog reads the form that the head of CHANGELOG.md names. What is
-// under "Unreleased" is of the version that is being made; when that is a
-// release, it has a heading, and nothing is unreleased.
-func parseChangelog(text, version string, date time.Time) ([]entry, error) {
+// entriesOf are the versions that have changes. What is under "Unreleased" is of
+// the version that is being made; when that is a release, it has a heading, and
+// nothing is unreleased.
+func entriesOf(text, version string, date time.Time) ([]entry, error) {
+	versions, err := changelog.Parse(text)
+	if err != nil {
+		return nil, err
+	}
 	var all []entry
-	for line := range strings.Lines(text) {
-		line = strings.TrimRight(line, "\n")
-		if m := release.FindStringSubmatch(line); m != nil {
-			e := entry{Semver: m[1], Date: date, Packager: packager}
-			if strings.EqualFold(m[1], "unreleased") {
-				e.Semver = version
-			} else if m[2] != "" {
-				var err error
-				if e.Date, err = time.Parse(time.DateOnly, m[2]); err != nil {
-					return nil, fmt.Errorf("CHANGELOG.md: %w", err)
-				}
-			}
-			all = append(all, e)
+	for _, v := range versions {
+		if len(v.Notes) == 0 {
 			continue
 		}
-		if len(all) == 0 {
-			continue
+		e := entry{Semver: v.Name, Date: v.Date, Packager: packager}
+		if v.Unreleased() {
+			e.Semver = version
 		}
-		changes := &all[len(all)-1].Changes
-		if note, ok := strings.CutPrefix(line, "- "); ok {
-			*changes = append(*changes, change{note})
-		} else if more, ok := strings.CutPrefix(line, "  "); ok && len(*changes) > 0 {
-			(*changes)[len(*changes)-1].Note += " " + strings.TrimSpace(more)
+		if e.Date.IsZero() {
+			e.Date = date
 		}
+		for _, note := range v.Notes {
+			e.Changes = append(e.Changes, change{note})
+		}
+		all = append(all, e)
 	}
-	kept := all[:0]
-	for _, e := range all {
-		if len(e.Changes) > 0 {
-			kept = append(kept, e)
-		}
-	}
-	if len(kept) == 0 {
+	if len(all) == 0 {
 		return nil, errors.New("CHANGELOG.md has no change")
 	}
-	if kept[0].Semver != version {
-		return nil, fmt.Errorf("CHANGELOG.md begins with %s, and this is %s", kept[0].Semver, version)
+	if all[0].Semver != version {
+		return nil, fmt.Errorf("CHANGELOG.md begins with %s, and this is %s", all[0].Semver, version)
 	}
-	return kept, nil
+	return all, nil
 }
 
 // debian writes entries as deb-changelog(5) has them.
@@ -105,8 +92,7 @@ func debian(entries []entry) string {
 		if i > 0 {
 			b.WriteByte('\n')
 		}
-		// What comes before a release sorts before it (deb-version(7)).
-		fmt.Fprintf(&b, "stentor (%s-1) unstable; urgency=medium\n\n", strings.Replace(e.Semver, "-", "~", 1))
+		fmt.Fprintf(&b, "stentor (%s-1) unstable; urgency=medium\n\n", tilde(e.Semver))
 		for _, c := range e.Changes {
 			b.WriteString("  * " + wrap(c.Note, "    ") + "\n")
 		}

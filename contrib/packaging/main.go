@@ -1,6 +1,6 @@
 // Command packaging makes the packages of a version: what goes into them, then
-// a .deb, an .rpm, an .apk and one for Arch of each architecture, and their
-// checksums. It runs in the top folder of the source.
+// a .deb, an .rpm, an .apk and one for Arch of each architecture, the SBOMs of
+// the programs in them, and checksums. It runs in the top folder of the source.
 package main
 
 import (
@@ -9,15 +9,18 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 )
 
-// stageName is how nfpm.yaml calls the folder of what is made for the packages.
+// stageName is how nfpm.yaml and lelastic.yaml call the folder of what is made
+// for the packages.
 const stageName = "dist/stage"
 
 // rpmChangelog is in the stage.
@@ -60,16 +63,13 @@ func (b *build) run(arches string) error {
 	if err != nil {
 		return fmt.Errorf("SOURCE_DATE_EPOCH: %w", err)
 	}
-	if b.version == "" {
-		return errors.New("which -version?")
+	if _, err := versionFor("deb", b.version); err != nil {
+		return err
 	}
 	b.date, b.program = time.Unix(epoch, 0).UTC(), filepath.Join(b.stage, "stentor")
 	names := strings.Split(arches, ",")
 	if arches == "all" {
-		names = nil
-		for a := range architectures {
-			names = append(names, a)
-		}
+		names = slices.Sorted(maps.Keys(architectures))
 	}
 	if err := errors.Join(os.RemoveAll(b.stage), os.MkdirAll(b.stage, 0o755)); err != nil {
 		return err
@@ -80,6 +80,11 @@ func (b *build) run(arches string) error {
 	for _, a := range names {
 		if err := b.packages(a); err != nil {
 			return fmt.Errorf("%s: %w", a, err)
+		}
+	}
+	for _, format := range b.formats {
+		if err := b.pack("lelastic.yaml", format, "all"); err != nil {
+			return err
 		}
 	}
 	return sums(b.out)
@@ -98,11 +103,15 @@ func (b *build) packages(arch string) error {
 	if err != nil {
 		return err
 	}
-	if err := os.WriteFile(filepath.Join(b.stage, "sbom.cdx.json"), sbom, 0o644); err != nil {
-		return err
+	// One goes with the program, one lies beside the packages.
+	beside := fmt.Sprintf("stentor_%s_%s.cdx.json", b.version, arch)
+	for _, path := range []string{filepath.Join(b.stage, "sbom.cdx.json"), filepath.Join(b.out, beside)} {
+		if err := os.WriteFile(path, sbom, 0o644); err != nil {
+			return err
+		}
 	}
 	for _, format := range b.formats {
-		if err := b.pack(format, name); err != nil {
+		if err := b.pack("nfpm.yaml", format, name); err != nil {
 			return err
 		}
 	}
@@ -110,8 +119,12 @@ func (b *build) packages(arch string) error {
 }
 
 // pack runs nfpm, which does not take the place of the stage from outside.
-func (b *build) pack(format, arch string) error {
-	text, err := os.ReadFile("contrib/packaging/nfpm.yaml")
+func (b *build) pack(recipe, format, arch string) error {
+	version, err := versionFor(format, b.version)
+	if err != nil {
+		return err
+	}
+	text, err := os.ReadFile(filepath.Join("contrib/packaging", recipe))
 	if err != nil {
 		return err
 	}
@@ -119,11 +132,11 @@ func (b *build) pack(format, arch string) error {
 	if format == "rpm" {
 		config += "changelog: " + filepath.Join(b.stage, rpmChangelog) + "\n"
 	}
-	path := filepath.Join(b.stage, "nfpm.yaml")
+	path := filepath.Join(b.stage, recipe)
 	if err := os.WriteFile(path, []byte(config), 0o644); err != nil {
 		return err
 	}
-	_, err = command([]string{"ARCH=" + arch, "VERSION=" + b.version},
+	_, err = command([]string{"ARCH=" + arch, "VERSION=" + version, "STENTOR=" + exactly(format, version)},
 		"go", "tool", "-modfile=contrib/tools/go.mod", "nfpm", "package", "--config", path, "--packager", format, "--target", b.out+"/")
 	return err
 }

@@ -2,15 +2,21 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
+	"flag"
+	"os"
+	"regexp"
 	"runtime/debug"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/stentor-net/stentor/core/migrate"
 )
 
-func TestChangelog(t *testing.T) {
+func TestEntries(t *testing.T) {
 	day := func(s string) time.Time {
 		d, err := time.Parse(time.DateOnly, s)
 		if err != nil {
@@ -33,11 +39,11 @@ func TestChangelog(t *testing.T) {
 		{name: "before a release", text: text, version: "1.2.0-rc.1", want: append([]entry{next}, old...)},
 		{name: "a release", text: released, version: "1.1.0", want: old},
 		{name: "another version", text: released, version: "1.2.0", err: "CHANGELOG.md begins with 1.1.0, and this is 1.2.0"},
-		{name: "a wrong date", text: "## [1.0.0] - 2026-99-01\n- x\n", version: "1.0.0", err: "month out of range"},
+		{name: "no date", text: "## 1.1.0\n\n- one\n", version: "1.1.0", want: []entry{{"1.1.0", day("2026-11-22"), packager, []change{{"one"}}}}},
 		{name: "nothing", text: "# Changelog\n", version: "1.0.0", err: "no change"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			got, err := parseChangelog(c.text, c.version, day("2026-11-22"))
+			got, err := entriesOf(c.text, c.version, day("2026-11-22"))
 			if c.err != "" {
 				if err == nil || !strings.Contains(err.Error(), c.err) {
 					t.Fatalf("want an error with %q, got %v", c.err, err)
@@ -98,5 +104,49 @@ func TestDebianChangelog(t *testing.T) {
 		"\n -- " + packager + "  Sun, 13 Sep 2020 12:26:40 +0000\n"
 	if d := cmp.Diff(want, got); d != "" {
 		t.Error(d)
+	}
+}
+
+func TestVersionFor(t *testing.T) {
+	for _, c := range []struct{ format, version, want string }{
+		{"deb", "1.2.0", "1.2.0"},
+		{"apk", "1.2.0", "1.2.0"},
+		{"deb", "1.2.0-rc.1", "1.2.0~rc.1"},
+		{"rpm", "1.2.0-beta2", "1.2.0~beta2"},
+		{"apk", "1.2.0-rc.1", "1.2.0_rc1"},
+		{"apk", "0.0.0-git20261122170524", "0.0.0_git20261122170524"},
+		{"archlinux", "1.2.0-alpha.1", "1.2.0alpha1"},
+		{"deb", "", ""},
+		{"deb", "v1.2.0", ""},
+		{"deb", "1.2", ""},
+		{"deb", "1.2.0-nightly.1", ""},
+		{"deb", "1.2.0-rc", ""},
+		{"deb", "1.2.0+b1", ""},
+	} {
+		got, err := versionFor(c.format, c.version)
+		if got != c.want || (err != nil) != (c.want == "") {
+			t.Errorf("%s of %q: %q, %v; want %q", c.format, c.version, got, err, c.want)
+		}
+	}
+}
+
+// TestLelasticPage holds the manual page to the flags that there are.
+func TestLelasticPage(t *testing.T) {
+	page, err := os.ReadFile("lelastic.1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var help strings.Builder
+	if _, err := migrate.ParseLelastic([]string{"-h"}, &help); !errors.Is(err, flag.ErrHelp) {
+		t.Fatal(err)
+	}
+	flags := regexp.MustCompile(`(?m)^  -(\w+)`).FindAllStringSubmatch(help.String(), -1)
+	if len(flags) < 9 {
+		t.Fatalf("%d flags in:\n%s", len(flags), help.String())
+	}
+	for _, f := range flags {
+		if !regexp.MustCompile(`(?m)^\.BI? \\-` + f[1] + `\b`).Match(page) {
+			t.Errorf("lelastic.1 does not tell of -%s", f[1])
+		}
 	}
 }

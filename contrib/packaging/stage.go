@@ -16,8 +16,26 @@ func (b *build) common() error {
 	if err := b.compile(runtime.GOARCH); err != nil {
 		return err
 	}
-	for _, step := range []func() error{b.manual, b.completions, b.changelogs, b.licenses} {
+	for _, step := range []func() error{b.scripts, b.manual, b.completions, b.changelogs, b.licenses} {
 		if err := step(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// scripts copies those of the packages: nfpm notes the time of their files.
+func (b *build) scripts() error {
+	dir := filepath.Join(b.stage, "scripts")
+	if err := os.CopyFS(dir, os.DirFS("contrib/packaging/scripts")); err != nil {
+		return err
+	}
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if err := os.Chtimes(filepath.Join(dir, e.Name()), b.date, b.date); err != nil {
 			return err
 		}
 	}
@@ -44,11 +62,17 @@ func (b *build) manual() error {
 	if err != nil {
 		return err
 	}
-	plugin, err := os.ReadFile("contrib/man/stentor-plugin.7")
-	if err == nil {
-		err = os.WriteFile(filepath.Join(dir, "stentor-plugin.7"), plugin, 0o644)
+	// That of lelastic is of another package.
+	for page, to := range map[string]string{"contrib/man/stentor-plugin.7": dir, "contrib/packaging/lelastic.1": b.stage} {
+		text, err := os.ReadFile(page)
+		if err == nil {
+			err = os.WriteFile(filepath.Join(to, filepath.Base(page)), text, 0o644)
+		}
+		if err != nil {
+			return err
+		}
 	}
-	if err != nil {
+	if err := compress(filepath.Join(b.stage, "lelastic.1")); err != nil {
 		return err
 	}
 	pages, err := filepath.Glob(filepath.Join(dir, "*"))

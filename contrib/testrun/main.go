@@ -1,12 +1,17 @@
 // Command testrun runs go test, shows its own summary and the output of what
-// failed, and ends with a list of what was skipped and why. With CI=true in the
-// environment a skip is a failure: CI has every part that the tests ask for.
+// failed, and ends with what took longest and a list of what was skipped and
+// why. With CI=true in the environment a skip is a failure: CI has every part
+// that the tests ask for.
 //
-// Its arguments go to go test as they are.
+// Its arguments go to go test as they are, but for a -vuln before all others:
+// then it looks for known vulnerabilities too. Whether that is possible depends
+// on the network, so it counts neither as passed nor as skipped: at the end the
+// list says loudly that it was not done.
 package main
 
 import (
 	"bufio"
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -26,6 +31,10 @@ func main() {
 }
 
 func run(args []string, stdout, stderr io.Writer) (int, error) {
+	vuln := len(args) > 0 && args[0] == "-vuln"
+	if vuln {
+		args = args[1:]
+	}
 	cmd := exec.Command("go", append([]string{"test", "-json"}, args...)...)
 	cmd.Stderr = stderr
 	events, err := cmd.StdoutPipe()
@@ -40,6 +49,16 @@ func run(args []string, stdout, stderr io.Writer) (int, error) {
 		return 1, err
 	}
 	failed := cmd.Wait() != nil
+	if vuln {
+		left, err := vulnerabilities(context.Background(), stdout)
+		if err != nil {
+			fmt.Fprintln(stderr, "testrun:", err)
+			failed = true
+		}
+		if left != "" {
+			s.left = append(s.left, left)
+		}
+	}
 	s.print(stdout)
 	if failed || os.Getenv("CI") == "true" && len(s.skipped) > 0 {
 		return 1, nil
@@ -50,12 +69,24 @@ func run(args []string, stdout, stderr io.Writer) (int, error) {
 // event is a line of go test -json (go doc test2json).
 type event struct {
 	Action, Package, Test, Output string
+	Elapsed                       float64 // seconds
 }
 
 type summary struct {
 	passed, failed int
 	skipped        []string
+	left           []string // what was not done for a reason that is not this machine's
+	took           []took
 }
+
+// took is how long a test was under way, its subtests included.
+type took struct {
+	test    string
+	seconds float64
+}
+
+// longest is how many tests the summary names.
+const longest = 15
 
 // report copies the packages' own lines as they come, and a test's lines when
 // it fails.
@@ -77,6 +108,9 @@ func report(events io.Reader, w io.Writer) (summary, error) {
 			continue
 		}
 		key := [2]string{e.Package, e.Test}
+		if e.Elapsed >= 1 && e.Test != "" && !strings.Contains(e.Test, "/") {
+			s.took = append(s.took, took{e.Package + " " + e.Test, e.Elapsed})
+		}
 		switch {
 		case e.Action == "output" || e.Action == "build-output":
 			if e.Test == "" {
@@ -122,9 +156,16 @@ func reason(b *strings.Builder) string {
 }
 
 func (s summary) print(w io.Writer) {
+	sort.Slice(s.took, func(i, j int) bool { return s.took[i].seconds > s.took[j].seconds })
+	for _, t := range s.took[:min(longest, len(s.took))] {
+		fmt.Fprintf(w, "%4.0f s: %s\n", t.seconds, t.test)
+	}
 	sort.Strings(s.skipped)
 	for _, line := range s.skipped {
 		fmt.Fprintln(w, "skipped:", line)
+	}
+	for _, line := range s.left {
+		fmt.Fprintln(w, "NOT CHECKED:", line)
 	}
 	fmt.Fprintf(w, "%d passed, %d failed, %d skipped\n", s.passed, s.failed, len(s.skipped))
 }
