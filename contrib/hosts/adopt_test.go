@@ -30,7 +30,7 @@ func (r *rig) guide() (name string, f hosts.File, ok bool) {
 // somebody's brings to lo is used, is not doubled in a file of ours, and does
 // not go with us; when the file goes, it becomes ours.
 func TestAdopt(t *testing.T) {
-	onEach(t, func(t *testing.T, r *rig) {
+	on(t, once(selected(t)), func(t *testing.T, r *rig) {
 		name, stanza, ok := r.guide()
 		if !ok {
 			return // TestTraps adopts there, without files

@@ -15,7 +15,7 @@ import (
 // TestConfirm puts configs on trial on each stack: one that is confirmed, and
 // some that nobody can confirm any more.
 func TestConfirm(t *testing.T) {
-	onEach(t, func(t *testing.T, r *rig) {
+	on(t, once(selected(t)), func(t *testing.T, r *rig) {
 		r.step(t, "confirmed", func(r *rig) {
 			r.begin()
 			r.config(api, dns)

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -25,12 +26,32 @@ func (r Result) String() string {
 	return strings.TrimSpace(fmt.Sprintf("exit %d\n%s%s", r.Code, r.Stdout, r.Stderr))
 }
 
+// inside is what nsenter(1) has to do for a program on the host.
+var inside = []string{"-m", "-u", "-i", "-n", "-p", "-C", "--root", "--wdns=/", "--",
+	"/usr/bin/env", "-i", "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+	"HOME=/root", "LC_ALL=C", "SYSTEMD_PAGER=", "SYSTEMD_COLORS=0"}
+
+// Enter is the beginning of a command line that runs what follows as root on
+// the host, until that is booted again: for programs that reach hosts by
+// themselves.
+func (h *Host) Enter() ([]string, error) { return h.nsenter(inside...) }
+
+// nsenter is the command line that enters the host, by these flags.
+func (h *Host) nsenter(flags ...string) ([]string, error) {
+	if h.box == nil {
+		return nil, fmt.Errorf("hosts: %s is off", h)
+	}
+	leader, err := h.box.leader()
+	if err != nil {
+		return nil, err
+	}
+	return append([]string{"nsenter", "-t", strconv.Itoa(leader)}, flags...), nil
+}
+
 // Exec runs a shell script as root on the host. An exit status other than 0
 // stands in the Result; the error is for what never ran, or not to its end.
 func (h *Host) Exec(ctx context.Context, script string) (Result, error) {
-	cmd, err := h.command(ctx, "-m", "-u", "-i", "-n", "-p", "-C", "--root", "--wdns=/", "--",
-		"/usr/bin/env", "-i", "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-		"HOME=/root", "LC_ALL=C", "SYSTEMD_PAGER=", "SYSTEMD_COLORS=0", "/bin/sh", "-c", script)
+	cmd, err := h.command(ctx, slices.Concat(inside, []string{"/bin/sh", "-c", script})...)
 	if err != nil {
 		return Result{}, err
 	}
@@ -56,14 +77,11 @@ func (h *Host) Exec(ctx context.Context, script string) (Result, error) {
 
 // command is nsenter(1) into the host, by its flags. It dies with this process.
 func (h *Host) command(ctx context.Context, args ...string) (*exec.Cmd, error) {
-	if h.box == nil {
-		return nil, fmt.Errorf("hosts: %s is off", h)
-	}
-	leader, err := h.box.leader()
+	argv, err := h.nsenter(args...)
 	if err != nil {
 		return nil, err
 	}
-	cmd := exec.CommandContext(ctx, "nsenter", append([]string{"-t", strconv.Itoa(leader)}, args...)...)
+	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 	cmd.WaitDelay = 10 * time.Second // a busy machine is slow to hand over the last of the output

@@ -14,6 +14,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -26,8 +27,10 @@ type Options struct {
 	Profile Profile
 	Files   map[string]File // laid in before the first boot, over the profile's own
 	Enable  []string        // units to enable, beside the profile's own
-	Uplink  *Uplink         // nil for a gateway of its own
-	Log     *slog.Logger    // nil for none
+	// Packages are installed beside the root's; an overlay with them is kept.
+	Packages []string
+	Uplink   *Uplink      // nil for a gateway of its own
+	Log      *slog.Logger // nil for none
 }
 
 func (o Options) uplink() Uplink {
@@ -59,7 +62,7 @@ func Boot(ctx context.Context, o Options) (*Host, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	layers, err := withPackages(ctx, o.Suite, l.replace)
+	layers, err := withPackages(ctx, o.Suite, slices.Concat(l.replace, o.Packages))
 	if err != nil {
 		return nil, err
 	}

@@ -71,6 +71,14 @@ var pairs atomic.Int32
 // and not started.
 func newPair(t *testing.T, servers lab.Kind, stacks map[string]stack) *pair {
 	t.Helper()
+	o := lab.Linode(10, 4)
+	o.RouteServers = servers
+	return newPairIn(t, o, stacks)
+}
+
+// newPairIn is newPair in a lab of one's own.
+func newPairIn(t *testing.T, o lab.Options, stacks map[string]stack) *pair {
+	t.Helper()
 	dir, err := os.MkdirTemp("", "pair-")
 	if err != nil {
 		t.Fatal(err)
@@ -78,9 +86,8 @@ func newPair(t *testing.T, servers lab.Kind, stacks map[string]stack) *pair {
 	if err := os.Chmod(dir, 0o755); err != nil { // FRR runs as a user of its own
 		t.Fatal(err)
 	}
-	o := lab.Linode(10, 4)
 	o.Name = fmt.Sprintf("pair%d-%d", os.Getpid()%10000, pairs.Add(1))
-	o.Dir, o.RouteServers, o.Outside = filepath.Join(dir, "lab"), servers, []string{lab.HostA, lab.HostB}
+	o.Dir, o.Outside = filepath.Join(dir, "lab"), []string{lab.HostA, lab.HostB}
 	l, err := lab.New(o)
 	if err != nil {
 		t.Fatal(err)
@@ -145,7 +152,7 @@ func (p *pair) options(name string, s stack) hosts.Options {
 	addrs, gateways := p.lab.HostNet(name)
 	role := map[string]string{lab.HostA: "primary", lab.HostB: "secondary"}[name]
 	return hosts.Options{
-		Suite: s.suite, Profile: s.profile,
+		Suite: s.suite, Profile: s.profile, Packages: s.packages,
 		Files: map[string]hosts.File{
 			conf:                                  {Content: pairConfig(role, s.table), Mode: 0o644},
 			"/etc/systemd/system/stentor.service": {Content: pairUnit, Mode: 0o644},

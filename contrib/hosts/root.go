@@ -67,8 +67,8 @@ func Root(ctx context.Context, suite Suite) (string, error) {
 	})
 }
 
-// replaceScript installs packages that conflict with those of the root, on an
-// overlay. They are fetched first and installed without a network, since a
+// replaceScript installs packages on an overlay; some conflict with those of the
+// root. They are fetched first and installed without a network, since a
 // maintainer script that started a daemon would configure this machine's links.
 const replaceScript = `
 set -eu
@@ -90,18 +90,18 @@ rm -r "$dir/work" "$dir/merged"
 `
 
 // withPackages gives the layers of an overlay, the uppermost first: the root
-// of a suite, and on top of it what replaces some of its packages.
-func withPackages(ctx context.Context, suite Suite, replace []string) ([]string, error) {
+// of a suite, and on top of it more packages, which may replace some of its own.
+func withPackages(ctx context.Context, suite Suite, more []string) ([]string, error) {
 	root, err := Root(ctx, suite)
-	if err != nil || len(replace) == 0 {
+	if err != nil || len(more) == 0 {
 		return []string{root}, err
 	}
-	name := filepath.Base(root) + "+" + strings.Join(replace, "+")
+	name := filepath.Base(root) + "+" + strings.Join(more, "+")
 	layer, err := cached(ctx, name, []string{replaceScript}, func(dir string) error {
 		if err := os.Mkdir(dir, 0o755); err != nil {
 			return err
 		}
-		return command(ctx, "unshare", append([]string{"-m", "sh", "-c", replaceScript, "sh", dir, root}, replace...)...)
+		return command(ctx, "unshare", append([]string{"-m", "sh", "-c", replaceScript, "sh", dir, root}, more...)...)
 	})
 	return []string{filepath.Join(layer, "upper"), root}, err
 }

@@ -2,6 +2,7 @@ package hosts_test
 
 import (
 	"os"
+	"strings"
 	"testing"
 
 	"github.com/stentor-net/stentor/contrib/hosts"
@@ -31,6 +32,12 @@ func worksInSandbox(t *testing.T, s stack, deb string) {
 	r.do("systemctl start stentor")
 	r.settled(web)
 	r.speaker()
+	r.speakerExposure()
+	if s.profile != hosts.Bare { // its uplink has no address
+		r.usesInSandbox()
+	}
+	r.reloadRefused()
+	r.tellsRestart()
 	r.do("stentor setup && systemctl daemon-reload && systemctl restart stentor")
 	r.config(web, dns)
 	r.do("systemctl reload stentor")
@@ -43,4 +50,44 @@ func worksInSandbox(t *testing.T, s stack, deb string) {
 	r.config(web)
 	r.do("systemctl start stentor-apply")
 	r.holds(web)
+}
+
+// reloadRefused: systemctl does not print what is wrong with a config; the Status
+// line of the unit does, until a reload succeeds.
+func (r *rig) reloadRefused() {
+	r.t.Helper()
+	status := func() string { return r.do("systemctl show --value -p StatusText stentor") }
+	r.do("cp " + conf + " /root/good && echo 'mistake = 1' >>" + conf)
+	if res := r.try("systemctl reload stentor"); res.Code == 0 {
+		r.t.Error("the reload of a config with a mistake is said to have succeeded")
+	}
+	if got := status(); !strings.HasPrefix(got, "reload refused: "+conf+":") {
+		r.t.Errorf("the Status line is %q", got)
+	}
+	r.do("mv /root/good " + conf + " && systemctl reload stentor")
+	if got := status(); strings.Contains(got, "reload refused") {
+		r.t.Errorf("after a reload that succeeded the Status line is %q", got)
+	}
+}
+
+// tellsRestart: this release's systemd tells the daemon a restart from a stop.
+func (r *rig) tellsRestart() {
+	r.t.Helper()
+	text := strings.Replace(configText(r.backend, r.table, web), "[bgp]\n", "[bgp]\ngraceful_restart = \"5s\"\n", 1)
+	if err := r.host.Put(conf, hosts.File{Content: text, Mode: 0o644}); err != nil {
+		r.t.Fatal(err)
+	}
+	r.do("systemctl reload stentor")
+	for _, tt := range []struct{ command, says, saysNot string }{
+		{"systemctl restart stentor", "leaving the routes announced", "withdrew every route"},
+		{"systemctl try-restart stentor", "leaving the routes announced", "withdrew every route"},
+		{"systemctl stop stentor", "withdrew every route", "leaving the routes announced"},
+	} {
+		log := r.do("now=$(date '+%F %T.%N'); " + tt.command + "; journalctl --sync; journalctl -b -u stentor -o cat --since \"$now\"")
+		if !strings.Contains(log, tt.says) || strings.Contains(log, tt.saysNot) {
+			r.t.Errorf("%s: want %q in the log:\n%s", tt.command, tt.says, log)
+		}
+	}
+	r.config(web)
+	r.do("systemctl start stentor")
 }

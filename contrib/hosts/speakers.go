@@ -13,21 +13,23 @@ import (
 	"strings"
 )
 
-// Speakers is FRR and BIRD as a release of Debian has them.
+// Speakers is FRR and BIRD, and maybe gobgpd, as a release of Debian has them.
 type Speakers struct {
 	Suite Suite
 	// BIRD is the package, as bird2 and bird3 can't be in one root.
 	BIRD string
 	// What `show version` and `bird --version` answer.
 	FRRVersion, BIRDVersion string
+	// GoBGPVersion is what `gobgpd --version` answers; empty if it is not there.
+	GoBGPVersion string
 }
 
 // AllSpeakers are those that are tried, the oldest first.
 var AllSpeakers = []Speakers{
-	{Bullseye, "bird2", "7.5.1", "2.0.7"},
-	{Bookworm, "bird2", "8.4.4", "2.0.12"},
-	{Trixie, "bird2", "10.3", "2.17.5"},
-	{Trixie, "bird3", "10.3", "3.1.7"},
+	{Suite: Bullseye, BIRD: "bird2", FRRVersion: "7.5.1", BIRDVersion: "2.0.7"},
+	{Suite: Bookworm, BIRD: "bird2", FRRVersion: "8.4.4", BIRDVersion: "2.0.12"},
+	{Suite: Trixie, BIRD: "bird2", FRRVersion: "10.3", BIRDVersion: "2.17.5"},
+	{Suite: Trixie, BIRD: "bird3", FRRVersion: "10.3", BIRDVersion: "3.1.7", GoBGPVersion: "3.36.0"},
 }
 
 // String tells them apart for people.
@@ -36,8 +38,12 @@ func (s Speakers) String() string { return fmt.Sprintf("%s+%s", s.Suite, s.BIRD)
 // Root gives the folder with an installed system that has them. It is built
 // once, in about half a minute, and kept in CacheDir.
 func (s Speakers) Root(ctx context.Context) (string, error) {
+	packages := []string{"frr", s.BIRD}
+	if s.GoBGPVersion != "" {
+		packages = append(packages, "gobgpd")
+	}
 	args := []string{
-		"--variant=essential", "--include=frr," + s.BIRD,
+		"--variant=essential", "--include=" + strings.Join(packages, ","),
 		"--aptopt=APT::Install-Recommends \"false\"",
 		"--dpkgopt=path-exclude=/usr/share/doc/*", "--dpkgopt=path-exclude=/usr/share/locale/*", "--dpkgopt=path-exclude=/usr/share/man/*",
 	}

@@ -52,6 +52,11 @@ func TestSpeakers(t *testing.T) {
 			if out := inside(t, ns, filepath.Join(dir, "bin/birdc"), "show status"); !strings.HasPrefix(out, "BIRD "+s.BIRDVersion+" ready") {
 				t.Errorf("want BIRD %s: %s", s.BIRDVersion, out)
 			}
+			if s.GoBGPVersion != "" {
+				if out := inside(t, ns, j.Command("gobgpd", "--version")...); !strings.HasPrefix(out, "gobgpd version "+s.GoBGPVersion) {
+					t.Errorf("want gobgpd %s: %s", s.GoBGPVersion, out)
+				}
+			}
 			for _, name := range names {
 				if out := inside(t, ns, filepath.Join(dir, "bin/vtysh"), "-c", "show daemons"); !slices.Contains(strings.Fields(out), name) {
 					t.Errorf("vtysh does not know %s: %s", name, out)

@@ -33,6 +33,8 @@ type stack struct {
 	core bool
 	// own is what a person runs to have the stack read its files again.
 	own string
+	// packages are installed beside those of every root.
+	packages []string
 }
 
 func (s stack) String() string { return string(s.suite) + "/" + string(s.profile) }
@@ -67,13 +69,27 @@ func stacks() []stack {
 	return all
 }
 
-// everything tells that $STENTOR_TEST_HOSTS asks for all there is.
-func everything() bool {
-	return slices.Contains(strings.Fields(os.Getenv("STENTOR_TEST_HOSTS")), "all")
+// everything tells that $STENTOR_TEST_HOSTS asks for each stack of each release.
+func everything() bool { return asked("all") || thorough() }
+
+// thorough tells that $STENTOR_TEST_HOSTS asks for all that there is, where one
+// of several that are alike would do too.
+func thorough() bool { return asked("thorough") }
+
+func asked(word string) bool {
+	return slices.Contains(strings.Fields(os.Getenv("STENTOR_TEST_HOSTS")), word)
+}
+
+// once leaves each flavour of a stack one release, unless all is asked for.
+func once(some []stack) []stack {
+	if thorough() || !everything() {
+		return some
+	}
+	return slices.DeleteFunc(some, func(s stack) bool { return s.suite != hosts.Bookworm })
 }
 
 // selected are those that $STENTOR_TEST_HOSTS asks for: "core" (the default),
-// "all", or a list as "trixie/netplan bookworm/nm".
+// "all", "thorough", or a list as "trixie/netplan bookworm/nm".
 func selected(t testing.TB) []stack {
 	t.Helper()
 	if why := hosts.Missing(); why != "" {
@@ -83,14 +99,14 @@ func selected(t testing.TB) []stack {
 	choice := strings.Fields(os.Getenv("STENTOR_TEST_HOSTS"))
 	for _, s := range stacks() {
 		switch {
-		case slices.Contains(choice, "all"), slices.Contains(choice, s.String()):
+		case everything(), slices.Contains(choice, s.String()):
 			some = append(some, s)
 		case s.core && (len(choice) == 0 || slices.Contains(choice, "core")):
 			some = append(some, s)
 		}
 	}
 	if len(some) == 0 {
-		t.Fatalf("STENTOR_TEST_HOSTS=%q names no stack; there are core, all, and %v", choice, stacks())
+		t.Fatalf("STENTOR_TEST_HOSTS=%q names no stack; there are core, all, thorough, and %v", choice, stacks())
 	}
 	return some
 }
@@ -105,6 +121,7 @@ func onEach(t *testing.T, f func(t *testing.T, r *rig)) {
 }
 
 func on(t *testing.T, stacks []stack, f func(t *testing.T, r *rig)) {
+	t.Parallel()
 	for _, s := range stacks {
 		t.Run(s.String(), func(t *testing.T) {
 			t.Parallel()

@@ -31,6 +31,8 @@ func by(backend string) func(s stack) bool {
 
 var traps = []trap{
 	{"detection", everywhere, trapDetection},
+	{"init", everywhere, trapInit},
+	{"check", stack.persists, trapDoctor}, // a bare host has no route to its peer
 	{"killed", everywhere, trapKilled},
 	{"umask", byFile, trapUmask},
 	{"read-only /etc", byFile, trapReadOnly},

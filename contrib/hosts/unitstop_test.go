@@ -2,6 +2,7 @@ package hosts_test
 
 import (
 	"fmt"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -15,24 +16,30 @@ import (
 )
 
 // TestUnitStop has a service that is announced end in both ways that systemd
-// ends it: alone, and with the host.
+// ends it, alone and with the host, and Stentor before it. The unit is ours, as
+// `stentor setup` fits it.
 func TestUnitStop(t *testing.T) {
 	if why := hosts.Missing(); why != "" {
 		t.Skip(why)
 	}
 	p := newPair(t, lab.Embedded, map[string]stack{lab.HostA: {suite: hosts.Bookworm, profile: hosts.Networkd, backend: "networkd"}})
 	const check = ".check.app]\nunit = \"app.service\"\n"
-	config := strings.Replace(pairConfig("primary", ""), "[bgp]\n", "[bgp]\non_exit = \"drain\"\ndrain_grace = \"1s\"\n", 1)
+	config := strings.Replace(pairConfig("primary", ""), "[bgp]\n", "[bgp]\non_exit = \"drain\"\ndrain_grace = \"2s\"\n", 1)
+	unit, err := os.ReadFile("../systemd/stentor.service")
+	if err != nil {
+		t.Fatal(err)
+	}
 	for path, text := range map[string]string{
-		"/etc/systemd/system/app.service":                "[Unit]\nStartLimitIntervalSec=0\n[Service]\nExecStart=/bin/sleep infinity\nExecStop=/bin/sh -c 'date +%%s.%%N >/root/stopped'\n",
-		"/etc/systemd/system/stentor.service.d/app.conf": "[Unit]\nAfter=app.service\n",
+		"/etc/systemd/system/app.service":     "[Unit]\nStartLimitIntervalSec=0\n[Service]\nExecStart=/bin/sleep infinity\nExecStop=/bin/sh -c 'date +%%s.%%N >/root/stopped'\n",
+		"/etc/systemd/system/stentor.service": string(unit),
+		// Shorter than the drain: the daemon asks for more.
+		"/etc/systemd/system/stentor.service.d/patience.conf": "[Service]\nTimeoutStopSec=1s\n",
 		conf: config + "[vip.web" + check + "[vip.web6" + check,
 	} {
-		if err := p.hosts[lab.HostA].Put(path, hosts.File{Content: text, Mode: 0o644}); err != nil {
-			t.Fatal(err)
-		}
+		p.put(lab.HostA, path, text)
 	}
-	p.do(lab.HostA, "systemctl daemon-reload && systemctl start app stentor")
+	installAs(t, p.hosts[lab.HostA], "stentor", "/usr/bin/stentor")
+	p.do(lab.HostA, "stentor setup && systemctl daemon-reload && systemctl start app stentor")
 	step := func(name string, stops func(*pair)) {
 		t.Run(name, func(t *testing.T) {
 			inner := *p
@@ -41,6 +48,7 @@ func TestUnitStop(t *testing.T) {
 		})
 	}
 	step("alone", (*pair).stopsAlone)
+	step("stentor", (*pair).stopsStentor)
 	step("with the host", (*pair).stopsWithHost)
 }
 
@@ -59,6 +67,21 @@ func (p *pair) stopsAlone() {
 	}
 	slices.Sort(took)
 	p.t.Logf("from the stop of a unit to the withdrawal at the last of 4 peers: median %s of %v", (took[4]+took[5])/2, took)
+}
+
+// stopsStentor: the drain is over before the daemon is, and nobody has killed it.
+func (p *pair) stopsStentor() {
+	p.announces(lab.HostA, "65000:1")
+	began := time.Now()
+	p.do(lab.HostA, "systemctl stop stentor")
+	drained, gone := p.withdrawn(began)
+	if took := gone.Sub(drained); drained.IsZero() || took < 2*time.Second {
+		p.t.Errorf("drained for %s, want the 2s of drain_grace", took)
+	}
+	if result := p.do(lab.HostA, "systemctl show --value -p Result stentor"); result != "success\n" {
+		p.t.Errorf("the unit ended with %s", result)
+	}
+	p.do(lab.HostA, "systemctl start stentor")
 }
 
 // stopsWithHost: Stentor is ordered after the service, so that every peer was
