@@ -30,6 +30,7 @@ const (
 // that it allows.
 const (
 	CapMD5              Cap = "md5"               // Peer.Password (RFC 2385)
+	CapTCPAO            Cap = "tcp-ao"            // Peer.AO (RFC 5925)
 	CapTTLSecurity      Cap = "ttl-security"      // Peer.TTLSecurity (RFC 5082)
 	CapMultihop         Cap = "multihop"          // Peer.TTL above 1
 	CapBFD              Cap = "bfd"               // Peer.BFD (RFC 5880)
@@ -172,11 +173,30 @@ type Peer struct {
 	// over at most this many hops. 0 is off. It excludes TTL.
 	TTLSecurity int
 	Password    string // TCP-MD5 key (RFC 2385), at most 80 bytes; never logged
+	AO          TCPAO  // without a key it is off; it excludes Password
 	BFD         *BFD   // nil is off
 	// GracefulRestart is the Restart Time offered (RFC 4724 §3), whole
 	// seconds; 0 does not offer the capability.
 	GracefulRestart time.Duration
 }
+
+// TCPAO signs a session's segments by a Master Key Tuple (RFC 5925 §3.1). A
+// kernel without TCP-AO can't, and the backend refuses the peer.
+type TCPAO struct {
+	Key       string // at most 80 bytes; empty: off. Never logged
+	SendID    uint8  // the peer's RecvID
+	RecvID    uint8
+	Algorithm AOAlgorithm // empty: AOHMACSHA1
+}
+
+// AOAlgorithm is how keys are derived and segments signed (RFC 5926 §3.2).
+type AOAlgorithm string
+
+// The algorithms that each implementation has (RFC 5926 §2).
+const (
+	AOHMACSHA1 AOAlgorithm = "hmac-sha-1-96"
+	AOAESCMAC  AOAlgorithm = "aes-128-cmac-96"
+)
 
 // BFD are the timers of one BFD session (RFC 5880 §6.8.3).
 type BFD struct {

@@ -47,6 +47,9 @@ func peerToWire(p Peer) *pb.Peer {
 			Password: []byte(p.BFD.Password), KeyId: wire.Uint32(p.BFD.KeyID), Meticulous: p.BFD.Meticulous,
 		}
 	}
+	if p.AO.Key != "" {
+		out.Ao = &pb.TCPAO{Key: []byte(p.AO.Key), SendId: uint32(p.AO.SendID), ReceiveId: uint32(p.AO.RecvID), Algorithm: string(p.AO.Algorithm)}
+	}
 	return out
 }
 
@@ -63,6 +66,12 @@ func peerFromWire(r *wire.Reader, p *pb.Peer) Peer {
 		out.BFD = &BFD{
 			TX: r.Duration("BFD tx"+of, b.GetTx()), RX: r.Duration("BFD rx"+of, b.GetRx()), Multiplier: int(b.GetMultiplier()),
 			Password: string(b.GetPassword()), KeyID: int(b.GetKeyId()), Meticulous: b.GetMeticulous(),
+		}
+	}
+	if ao := p.GetAo(); ao != nil {
+		out.AO = TCPAO{
+			Key: string(ao.GetKey()), SendID: r.Uint8("TCP-AO send_id"+of, ao.GetSendId()), RecvID: r.Uint8("TCP-AO receive_id"+of, ao.GetReceiveId()),
+			Algorithm: AOAlgorithm(ao.GetAlgorithm()),
 		}
 	}
 	return out

@@ -9,6 +9,7 @@ package native
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/netip"
 	"sync"
@@ -31,7 +32,15 @@ const (
 	maxPrepend = 30
 )
 
-var checks = desired.Checks{MaxPrepend: maxPrepend, Peer: func(p plugins.Peer) error { return bfd.Check(p.BFD) }}
+var checks = desired.Checks{MaxPrepend: maxPrepend, Peer: peer}
+
+// peer refuses what neither the speaker nor this kernel can do.
+func peer(p plugins.Peer) error {
+	if p.AO.Key != "" && session.LacksAO() {
+		return fmt.Errorf("TCP-AO: this kernel has none (CONFIG_TCP_AO, Linux 6.7 and later): %w", plugins.ErrUnsupported)
+	}
+	return bfd.Check(p.BFD)
+}
 
 // Backend is a speaker in this process.
 type Backend struct {
@@ -61,7 +70,7 @@ func (b *Backend) Info() plugins.Info {
 	return plugins.Info{
 		Name: "native", Version: version, API: plugins.APIVersion, Kind: plugins.KindBGP,
 		Caps: []plugins.Cap{
-			plugins.CapMD5, plugins.CapTTLSecurity, plugins.CapMultihop, plugins.CapBFD, plugins.CapBFDAuth, plugins.CapGracefulRestart, plugins.CapLocalAddr,
+			plugins.CapMD5, plugins.CapTCPAO, plugins.CapTTLSecurity, plugins.CapMultihop, plugins.CapBFD, plugins.CapBFDAuth, plugins.CapGracefulRestart, plugins.CapLocalAddr,
 			plugins.CapLargeCommunities, plugins.CapMED, plugins.CapLocalPref, plugins.CapPrepend, plugins.CapNextHop, plugins.CapPerPeer,
 			plugins.CapUnprivileged,
 		},

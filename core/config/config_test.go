@@ -27,7 +27,7 @@ var (
 // use any link.
 func testOptions() Options {
 	all := []plugins.Cap{
-		plugins.CapMD5, plugins.CapTTLSecurity, plugins.CapMultihop, plugins.CapBFD, plugins.CapBFDAuth, plugins.CapGracefulRestart,
+		plugins.CapMD5, plugins.CapTCPAO, plugins.CapTTLSecurity, plugins.CapMultihop, plugins.CapBFD, plugins.CapBFDAuth, plugins.CapGracefulRestart,
 		plugins.CapLocalAddr, plugins.CapLargeCommunities, plugins.CapMED, plugins.CapLocalPref, plugins.CapPrepend,
 		plugins.CapNextHop, plugins.CapPerPeer,
 	}

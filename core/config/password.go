@@ -33,6 +33,53 @@ func (b *builder) password(p *plugins.Peer, all, own *table) {
 	}
 }
 
+// maxAOKey is the longest TCP-AO key that Linux takes (TCP_AO_MAXKEYLEN in
+// linux/tcp.h).
+const maxAOKey = 80
+
+// tcpAO reads the session's TCP-AO key. The IDs are numbers that both ends agree
+// on; most take the same one in both directions.
+func (b *builder) tcpAO(p *plugins.Peer, all, own *table) {
+	mine, common := own.sub("tcp_ao"), all.sub("tcp_ao")
+	t := mine
+	if t == nil {
+		t = common
+	}
+	if t == nil {
+		return
+	}
+	path, at := pick[string]("key_file", mine, common)
+	if at == nil {
+		if !mine.has("key_file") && !common.has("key_file") {
+			b.fail(b.at(t), "write key_file beside it", "%s has no key_file", t.label)
+		}
+		return
+	}
+	b.need(b.bgp, plugins.CapTCPAO, at.name(), "use TCP-AO")
+	if _, md5 := pick[string]("password_file", own, all); md5 != nil {
+		b.fail(at.name(), "leave one of them out: a session is signed by TCP-MD5 (password_file) or by TCP-AO", "tcp_ao excludes password_file")
+	}
+	send, sendAt := pick[int]("send_id", mine, common)
+	receive, receiveAt := pick[int]("receive_id", mine, common)
+	if sendAt == nil {
+		send = 1
+	}
+	if receiveAt == nil {
+		receive = send
+	}
+	p.AO.SendID, p.AO.RecvID, p.AO.Algorithm = uint8(send), uint8(receive), plugins.AOHMACSHA1
+	if a, at := pick[plugins.AOAlgorithm]("algorithm", mine, common); at != nil {
+		p.AO.Algorithm = a
+	}
+	if b.opts.Offline {
+		return
+	}
+	var m *mistake
+	if p.AO.Key, m = readSecret(path, "key", maxAOKey); m != nil {
+		b.fail(at.whole(), m.hint, "%s: %s", path, m.msg)
+	}
+}
+
 // readSecret reads a file of one line that nobody but its owner can read, at
 // most limit bytes of it. what is the secret's name in messages; none repeats
 // what is in the file.

@@ -30,6 +30,7 @@ func (b *builder) peer(p *plugins.Peer, all, own *table, fixed []provider.Peer) 
 	b.hops(p, all, own)
 	b.bfd(p, all.sub("bfd"), own.sub("bfd"))
 	b.password(p, all, own)
+	b.tcpAO(p, all, own)
 	if d, at := pick[time.Duration]("graceful_restart", own, all); at != nil && d > 0 {
 		p.GracefulRestart = d
 		b.need(b.bgp, plugins.CapGracefulRestart, at.name(), "do graceful restart")

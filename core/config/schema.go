@@ -41,7 +41,8 @@ func schema() *spec {
 				"drain_grace":   duration{lo: 0, hi: time.Hour}.read,
 			}),
 			subs: map[string]*spec{
-				"bfd": bfd(),
+				"bfd":    bfd(),
+				"tcp_ao": tcpAO(),
 				"role": {subs: map[string]*spec{
 					string(Primary):   {keys: attributes()},
 					string(Secondary): {keys: attributes()},
@@ -52,7 +53,7 @@ func schema() *spec {
 						"address": text("192.0.2.1", anyAddress),
 						"asn":     asn,
 					}),
-					subs: map[string]*spec{"bfd": bfd()},
+					subs: map[string]*spec{"bfd": bfd(), "tcp_ao": tcpAO()},
 				}},
 			},
 		},
@@ -108,6 +109,16 @@ func bfd() *spec {
 		"auth":          oneOf(bfdKeyed, bfdMeticulous),
 		"password_file": text("/etc/stentor/bfd.key", absolute),
 		"key_id":        integer(0, 255),
+	}}
+}
+
+// tcpAO is the key of [bgp.tcp_ao] and [bgp.peer.NAME.tcp_ao].
+func tcpAO() *spec {
+	return &spec{keys: map[string]reader{
+		"key_file":   text("/etc/stentor/tor1.ao", absolute),
+		"send_id":    integer(0, 255),
+		"receive_id": integer(0, 255),
+		"algorithm":  oneOf(plugins.AOHMACSHA1, plugins.AOAESCMAC),
 	}}
 }
 

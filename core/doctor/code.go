@@ -58,6 +58,7 @@ const (
 	CodeFirewall        Code = "firewall"
 	CodeMD5Missing      Code = "md5-missing"
 	CodeMD5Refused      Code = "md5-refused"
+	CodeAOMissing       Code = "ao-missing"
 )
 
 // Of other programs on the host.

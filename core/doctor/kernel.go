@@ -16,13 +16,14 @@ import (
 // all, and a process that may all.
 type Kernel struct {
 	NoMD5      bool // refuses TCP-MD5 keys
+	NoAO       bool // knows no TCP-AO
 	NoLandlock bool // landlock(7)
 	NoNetAdmin bool // this is root, without CAP_NET_ADMIN
 	ClockFree  bool // nothing keeps the clock right
 }
 
 func readKernel() Kernel {
-	return Kernel{NoMD5: lacksMD5(), NoLandlock: lacksLandlock(), NoNetAdmin: lacksNetAdmin(), ClockFree: clockFree()}
+	return Kernel{NoMD5: lacksMD5(), NoAO: lacksAO(), NoLandlock: lacksLandlock(), NoNetAdmin: lacksNetAdmin(), ClockFree: clockFree()}
 }
 
 // lacksMD5 gives a key to a socket that is never connected.
@@ -34,6 +35,18 @@ func lacksMD5() bool {
 	defer unix.Close(fd)
 	sig := unix.TCPMD5Sig{Addr: unix.SockaddrStorage{Family: unix.AF_INET}, Keylen: 1, Key: [80]uint8{'k'}}
 	return errors.Is(unix.SetsockoptTCPMD5Sig(fd, unix.IPPROTO_TCP, unix.TCP_MD5SIG, &sig), unix.ENOPROTOOPT)
+}
+
+// lacksAO: a kernel that knows the option (TCP_AO_ADD_KEY in linux/tcp.h)
+// complains of a key that is too short.
+func lacksAO() bool {
+	const addKey = 38
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return false
+	}
+	defer unix.Close(fd)
+	return errors.Is(unix.SetsockoptString(fd, unix.IPPROTO_TCP, addKey, "short"), unix.ENOPROTOOPT)
 }
 
 // lacksLandlock asks for the version that the kernel has.

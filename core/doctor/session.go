@@ -108,11 +108,18 @@ func (x *exam) dropped(p plugins.Peer, packet firewall.Packet, what, fix string)
 // signatures: with a key on one side alone, or two keys, a session never comes
 // up, and neither side says why (RFC 2385 §4.5 has segments dropped silently).
 func (x *exam) signatures() {
-	var keyed []string
+	var keyed, ao []string
 	for _, p := range x.Config.BGP.Peers {
 		if p.Password != "" {
 			keyed = append(keyed, p.Name)
 		}
+		if p.AO.Key != "" {
+			ao = append(ao, p.Name)
+		}
+	}
+	if len(ao) > 0 && x.Kernel.NoAO {
+		x.add(CodeAOMissing, Problem, "kernel", fmt.Sprintf("this kernel has no TCP-AO (CONFIG_TCP_AO, Linux 6.7 and later), which %s needs", some(ao)),
+			"boot a kernel that has it, or agree with the peer on a password: password_file")
 	}
 	if len(keyed) > 0 && x.Kernel.NoMD5 {
 		x.add(CodeMD5Missing, Problem, "kernel", fmt.Sprintf("this kernel has no TCP-MD5 (CONFIG_TCP_MD5SIG), which %s needs", some(keyed)),

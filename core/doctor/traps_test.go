@@ -275,9 +275,19 @@ func TestTraps(t *testing.T) {
 			},
 		},
 		{
+			name: "a key for TCP-AO",
+			harm: func(f *fixture) {
+				f.kernel.NoAO = true
+				f.config.BGP.Peers[1].AO.Key = "secret"
+			},
+			want: []string{
+				"ao-missing problem kernel: this kernel has no TCP-AO (CONFIG_TCP_AO, Linux 6.7 and later), which tor6 needs | boot a kernel that has it, or agree with the peer on a password: password_file",
+			},
+		},
+		{
 			name: "no keys are needed",
 			harm: func(f *fixture) {
-				f.kernel.NoMD5 = true
+				f.kernel.NoMD5, f.kernel.NoAO = true, true
 				f.file("proc/thread-self/net/netstat", "TcpExt: SyncookiesSent TCPMD5NotFound\nTcpExt: 9 0\n")
 			},
 		},

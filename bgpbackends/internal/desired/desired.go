@@ -143,6 +143,12 @@ func (c Checks) peer(p plugins.Peer) error {
 		return errors.New("TTL and TTL security exclude each other")
 	case len(p.Password) > 80:
 		return errors.New("the password is longer than 80 bytes (TCP-MD5, tcp(7))")
+	case p.AO.Key != "" && p.Password != "":
+		return errors.New("TCP-AO and a password (TCP-MD5) exclude each other")
+	case len(p.AO.Key) > 80:
+		return errors.New("the TCP-AO key is longer than the 80 bytes that Linux takes")
+	case p.AO.Algorithm != "" && p.AO.Algorithm != plugins.AOHMACSHA1 && p.AO.Algorithm != plugins.AOAESCMAC:
+		return fmt.Errorf("TCP-AO by %q: want %s or %s", p.AO.Algorithm, plugins.AOHMACSHA1, plugins.AOAESCMAC)
 	case p.GracefulRestart < 0 || p.GracefulRestart > 4095*time.Second || !whole(p.GracefulRestart):
 		return fmt.Errorf("restart time %s: want whole seconds up to 4095s (RFC 4724 §3)", p.GracefulRestart)
 	}

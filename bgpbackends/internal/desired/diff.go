@@ -154,6 +154,9 @@ func peerDiff(p PeerChange) string {
 	if p.Old.Password != p.New.Password {
 		l = append(l, "password changed")
 	}
+	if p.Old.AO != p.New.AO {
+		l = append(l, "TCP-AO changed")
+	}
 	if !p.KeepsSession {
 		l = append(l, "the session starts anew")
 	}

@@ -14,8 +14,8 @@ import (
 
 const port = 179
 
-// dial connects to the peer with what the kernel does for a session: MD5
-// signatures (RFC 2385), the TTL, and GTSM (RFC 5082).
+// dial connects to the peer with what the kernel does for a session: signatures
+// (RFC 2385, RFC 5925), the TTL, and GTSM (RFC 5082).
 func dial(ctx context.Context, p plugins.Peer, external bool) (net.Conn, error) {
 	d := net.Dialer{Control: func(_, _ string, raw syscall.RawConn) error {
 		var failed error
@@ -39,6 +39,11 @@ func options(fd int, p plugins.Peer, external bool) error {
 		copy(sig.Key[:], p.Password)
 		if err := unix.SetsockoptTCPMD5Sig(fd, unix.IPPROTO_TCP, unix.TCP_MD5SIG, sig); err != nil {
 			return fmt.Errorf("the kernel takes no TCP-MD5 key: %w", err)
+		}
+	}
+	if p.AO.Key != "" {
+		if err := addAO(fd, p.Addr, p.AO); err != nil {
+			return fmt.Errorf("the kernel takes no TCP-AO key: %w", err)
 		}
 	}
 	// CS6 is the class of routing protocols (RFC 4594 §3.2).

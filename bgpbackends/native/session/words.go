@@ -23,7 +23,10 @@ func (s *Session) whyNoAnswer(err error) string {
 
 // unanswered is what a peer's silence can mean.
 func (s *Session) unanswered() string {
-	if s.Peer.Password != "" {
+	switch {
+	case s.Peer.AO.Key != "":
+		return fmt.Sprintf("%s does not answer: check the TCP-AO key, its IDs and algorithm (a wrong one looks just like this), the address and firewalls", s.Peer.Addr)
+	case s.Peer.Password != "":
 		return fmt.Sprintf("%s does not answer: check the password (a wrong one looks just like this), the address and firewalls", s.Peer.Addr)
 	}
 	return fmt.Sprintf("%s does not answer: check the address, firewalls, and whether it wants a password", s.Peer.Addr)

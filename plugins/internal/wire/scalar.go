@@ -46,6 +46,14 @@ func Prefix(p netip.Prefix) string {
 	return p.String()
 }
 
+// Uint8 reads a number of one byte.
+func (r *Reader) Uint8(what string, n uint32) uint8 {
+	if n > math.MaxUint8 {
+		r.Fail(what, fmt.Errorf("%d is above %d", n, math.MaxUint8))
+	}
+	return uint8(n)
+}
+
 // Duration leaves 0 out.
 func Duration(d time.Duration) *durationpb.Duration {
 	if d == 0 {

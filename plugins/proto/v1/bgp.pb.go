@@ -263,6 +263,7 @@ type Peer struct {
 	Password        []byte               `protobuf:"bytes,10,opt,name=password,proto3" json:"password,omitempty"`                                      // TCP-MD5 key (RFC 2385), at most 80 bytes; empty: none. Never log it.
 	Bfd             *BFD                 `protobuf:"bytes,11,opt,name=bfd,proto3" json:"bfd,omitempty"`                                                // not set: off
 	GracefulRestart *durationpb.Duration `protobuf:"bytes,12,opt,name=graceful_restart,json=gracefulRestart,proto3" json:"graceful_restart,omitempty"` // Restart Time offered (RFC 4724 section 3): whole seconds; 0: not offered
+	Ao              *TCPAO               `protobuf:"bytes,13,opt,name=ao,proto3" json:"ao,omitempty"`                                                  // not set: off. It excludes password
 	unknownFields   protoimpl.UnknownFields
 	sizeCache       protoimpl.SizeCache
 }
@@ -381,6 +382,82 @@ func (x *Peer) GetGracefulRestart() *durationpb.Duration {
 	return nil
 }
 
+func (x *Peer) GetAo() *TCPAO {
+	if x != nil {
+		return x.Ao
+	}
+	return nil
+}
+
+// TCPAO is a Master Key Tuple (RFC 5925 section 3.1) for the session's segments.
+type TCPAO struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Key           []byte                 `protobuf:"bytes,1,opt,name=key,proto3" json:"key,omitempty"`                               // 1 to 80 bytes. Never log it.
+	SendId        uint32                 `protobuf:"varint,2,opt,name=send_id,json=sendId,proto3" json:"send_id,omitempty"`          // 0 to 255: the peer's receive_id
+	ReceiveId     uint32                 `protobuf:"varint,3,opt,name=receive_id,json=receiveId,proto3" json:"receive_id,omitempty"` // 0 to 255
+	Algorithm     string                 `protobuf:"bytes,4,opt,name=algorithm,proto3" json:"algorithm,omitempty"`                   // "hmac-sha-1-96" or "aes-128-cmac-96" (RFC 5926 section 2); empty: the first
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TCPAO) Reset() {
+	*x = TCPAO{}
+	mi := &file_stentor_plugin_v1_bgp_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TCPAO) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TCPAO) ProtoMessage() {}
+
+func (x *TCPAO) ProtoReflect() protoreflect.Message {
+	mi := &file_stentor_plugin_v1_bgp_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TCPAO.ProtoReflect.Descriptor instead.
+func (*TCPAO) Descriptor() ([]byte, []int) {
+	return file_stentor_plugin_v1_bgp_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *TCPAO) GetKey() []byte {
+	if x != nil {
+		return x.Key
+	}
+	return nil
+}
+
+func (x *TCPAO) GetSendId() uint32 {
+	if x != nil {
+		return x.SendId
+	}
+	return 0
+}
+
+func (x *TCPAO) GetReceiveId() uint32 {
+	if x != nil {
+		return x.ReceiveId
+	}
+	return 0
+}
+
+func (x *TCPAO) GetAlgorithm() string {
+	if x != nil {
+		return x.Algorithm
+	}
+	return ""
+}
+
 // BFD are the timers of one BFD session (RFC 5880 section 6.8.3).
 type BFD struct {
 	state      protoimpl.MessageState `protogen:"open.v1"`
@@ -398,7 +475,7 @@ type BFD struct {
 
 func (x *BFD) Reset() {
 	*x = BFD{}
-	mi := &file_stentor_plugin_v1_bgp_proto_msgTypes[4]
+	mi := &file_stentor_plugin_v1_bgp_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -410,7 +487,7 @@ func (x *BFD) String() string {
 func (*BFD) ProtoMessage() {}
 
 func (x *BFD) ProtoReflect() protoreflect.Message {
-	mi := &file_stentor_plugin_v1_bgp_proto_msgTypes[4]
+	mi := &file_stentor_plugin_v1_bgp_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -423,7 +500,7 @@ func (x *BFD) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BFD.ProtoReflect.Descriptor instead.
 func (*BFD) Descriptor() ([]byte, []int) {
-	return file_stentor_plugin_v1_bgp_proto_rawDescGZIP(), []int{4}
+	return file_stentor_plugin_v1_bgp_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *BFD) GetTx() *durationpb.Duration {
@@ -486,7 +563,7 @@ type Announcement struct {
 
 func (x *Announcement) Reset() {
 	*x = Announcement{}
-	mi := &file_stentor_plugin_v1_bgp_proto_msgTypes[5]
+	mi := &file_stentor_plugin_v1_bgp_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -498,7 +575,7 @@ func (x *Announcement) String() string {
 func (*Announcement) ProtoMessage() {}
 
 func (x *Announcement) ProtoReflect() protoreflect.Message {
-	mi := &file_stentor_plugin_v1_bgp_proto_msgTypes[5]
+	mi := &file_stentor_plugin_v1_bgp_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -511,7 +588,7 @@ func (x *Announcement) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Announcement.ProtoReflect.Descriptor instead.
 func (*Announcement) Descriptor() ([]byte, []int) {
-	return file_stentor_plugin_v1_bgp_proto_rawDescGZIP(), []int{5}
+	return file_stentor_plugin_v1_bgp_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *Announcement) GetVip() string {
@@ -589,7 +666,7 @@ type LargeCommunity struct {
 
 func (x *LargeCommunity) Reset() {
 	*x = LargeCommunity{}
-	mi := &file_stentor_plugin_v1_bgp_proto_msgTypes[6]
+	mi := &file_stentor_plugin_v1_bgp_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -601,7 +678,7 @@ func (x *LargeCommunity) String() string {
 func (*LargeCommunity) ProtoMessage() {}
 
 func (x *LargeCommunity) ProtoReflect() protoreflect.Message {
-	mi := &file_stentor_plugin_v1_bgp_proto_msgTypes[6]
+	mi := &file_stentor_plugin_v1_bgp_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -614,7 +691,7 @@ func (x *LargeCommunity) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LargeCommunity.ProtoReflect.Descriptor instead.
 func (*LargeCommunity) Descriptor() ([]byte, []int) {
-	return file_stentor_plugin_v1_bgp_proto_rawDescGZIP(), []int{6}
+	return file_stentor_plugin_v1_bgp_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *LargeCommunity) GetGlobal() uint32 {
@@ -648,7 +725,7 @@ type PlanSpeakerRequest struct {
 
 func (x *PlanSpeakerRequest) Reset() {
 	*x = PlanSpeakerRequest{}
-	mi := &file_stentor_plugin_v1_bgp_proto_msgTypes[7]
+	mi := &file_stentor_plugin_v1_bgp_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -660,7 +737,7 @@ func (x *PlanSpeakerRequest) String() string {
 func (*PlanSpeakerRequest) ProtoMessage() {}
 
 func (x *PlanSpeakerRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_stentor_plugin_v1_bgp_proto_msgTypes[7]
+	mi := &file_stentor_plugin_v1_bgp_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -673,7 +750,7 @@ func (x *PlanSpeakerRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PlanSpeakerRequest.ProtoReflect.Descriptor instead.
 func (*PlanSpeakerRequest) Descriptor() ([]byte, []int) {
-	return file_stentor_plugin_v1_bgp_proto_rawDescGZIP(), []int{7}
+	return file_stentor_plugin_v1_bgp_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *PlanSpeakerRequest) GetWant() *Speaker {
@@ -693,7 +770,7 @@ type PlanSpeakerResponse struct {
 
 func (x *PlanSpeakerResponse) Reset() {
 	*x = PlanSpeakerResponse{}
-	mi := &file_stentor_plugin_v1_bgp_proto_msgTypes[8]
+	mi := &file_stentor_plugin_v1_bgp_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -705,7 +782,7 @@ func (x *PlanSpeakerResponse) String() string {
 func (*PlanSpeakerResponse) ProtoMessage() {}
 
 func (x *PlanSpeakerResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_stentor_plugin_v1_bgp_proto_msgTypes[8]
+	mi := &file_stentor_plugin_v1_bgp_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -718,7 +795,7 @@ func (x *PlanSpeakerResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PlanSpeakerResponse.ProtoReflect.Descriptor instead.
 func (*PlanSpeakerResponse) Descriptor() ([]byte, []int) {
-	return file_stentor_plugin_v1_bgp_proto_rawDescGZIP(), []int{8}
+	return file_stentor_plugin_v1_bgp_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *PlanSpeakerResponse) GetPlan() *Plan {
@@ -738,7 +815,7 @@ type ApplySpeakerRequest struct {
 
 func (x *ApplySpeakerRequest) Reset() {
 	*x = ApplySpeakerRequest{}
-	mi := &file_stentor_plugin_v1_bgp_proto_msgTypes[9]
+	mi := &file_stentor_plugin_v1_bgp_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -750,7 +827,7 @@ func (x *ApplySpeakerRequest) String() string {
 func (*ApplySpeakerRequest) ProtoMessage() {}
 
 func (x *ApplySpeakerRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_stentor_plugin_v1_bgp_proto_msgTypes[9]
+	mi := &file_stentor_plugin_v1_bgp_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -763,7 +840,7 @@ func (x *ApplySpeakerRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ApplySpeakerRequest.ProtoReflect.Descriptor instead.
 func (*ApplySpeakerRequest) Descriptor() ([]byte, []int) {
-	return file_stentor_plugin_v1_bgp_proto_rawDescGZIP(), []int{9}
+	return file_stentor_plugin_v1_bgp_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *ApplySpeakerRequest) GetWant() *Speaker {
@@ -782,7 +859,7 @@ type ApplySpeakerResponse struct {
 
 func (x *ApplySpeakerResponse) Reset() {
 	*x = ApplySpeakerResponse{}
-	mi := &file_stentor_plugin_v1_bgp_proto_msgTypes[10]
+	mi := &file_stentor_plugin_v1_bgp_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -794,7 +871,7 @@ func (x *ApplySpeakerResponse) String() string {
 func (*ApplySpeakerResponse) ProtoMessage() {}
 
 func (x *ApplySpeakerResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_stentor_plugin_v1_bgp_proto_msgTypes[10]
+	mi := &file_stentor_plugin_v1_bgp_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -807,7 +884,7 @@ func (x *ApplySpeakerResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ApplySpeakerResponse.ProtoReflect.Descriptor instead.
 func (*ApplySpeakerResponse) Descriptor() ([]byte, []int) {
-	return file_stentor_plugin_v1_bgp_proto_rawDescGZIP(), []int{10}
+	return file_stentor_plugin_v1_bgp_proto_rawDescGZIP(), []int{11}
 }
 
 // ObserveSpeakerRequest is empty.
@@ -819,7 +896,7 @@ type ObserveSpeakerRequest struct {
 
 func (x *ObserveSpeakerRequest) Reset() {
 	*x = ObserveSpeakerRequest{}
-	mi := &file_stentor_plugin_v1_bgp_proto_msgTypes[11]
+	mi := &file_stentor_plugin_v1_bgp_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -831,7 +908,7 @@ func (x *ObserveSpeakerRequest) String() string {
 func (*ObserveSpeakerRequest) ProtoMessage() {}
 
 func (x *ObserveSpeakerRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_stentor_plugin_v1_bgp_proto_msgTypes[11]
+	mi := &file_stentor_plugin_v1_bgp_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -844,7 +921,7 @@ func (x *ObserveSpeakerRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ObserveSpeakerRequest.ProtoReflect.Descriptor instead.
 func (*ObserveSpeakerRequest) Descriptor() ([]byte, []int) {
-	return file_stentor_plugin_v1_bgp_proto_rawDescGZIP(), []int{11}
+	return file_stentor_plugin_v1_bgp_proto_rawDescGZIP(), []int{12}
 }
 
 // ObserveSpeakerResponse is the present state.
@@ -857,7 +934,7 @@ type ObserveSpeakerResponse struct {
 
 func (x *ObserveSpeakerResponse) Reset() {
 	*x = ObserveSpeakerResponse{}
-	mi := &file_stentor_plugin_v1_bgp_proto_msgTypes[12]
+	mi := &file_stentor_plugin_v1_bgp_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -869,7 +946,7 @@ func (x *ObserveSpeakerResponse) String() string {
 func (*ObserveSpeakerResponse) ProtoMessage() {}
 
 func (x *ObserveSpeakerResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_stentor_plugin_v1_bgp_proto_msgTypes[12]
+	mi := &file_stentor_plugin_v1_bgp_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -882,7 +959,7 @@ func (x *ObserveSpeakerResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ObserveSpeakerResponse.ProtoReflect.Descriptor instead.
 func (*ObserveSpeakerResponse) Descriptor() ([]byte, []int) {
-	return file_stentor_plugin_v1_bgp_proto_rawDescGZIP(), []int{12}
+	return file_stentor_plugin_v1_bgp_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *ObserveSpeakerResponse) GetPeers() []*PeerState {
@@ -913,7 +990,7 @@ type PeerState struct {
 
 func (x *PeerState) Reset() {
 	*x = PeerState{}
-	mi := &file_stentor_plugin_v1_bgp_proto_msgTypes[13]
+	mi := &file_stentor_plugin_v1_bgp_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -925,7 +1002,7 @@ func (x *PeerState) String() string {
 func (*PeerState) ProtoMessage() {}
 
 func (x *PeerState) ProtoReflect() protoreflect.Message {
-	mi := &file_stentor_plugin_v1_bgp_proto_msgTypes[13]
+	mi := &file_stentor_plugin_v1_bgp_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -938,7 +1015,7 @@ func (x *PeerState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PeerState.ProtoReflect.Descriptor instead.
 func (*PeerState) Descriptor() ([]byte, []int) {
-	return file_stentor_plugin_v1_bgp_proto_rawDescGZIP(), []int{13}
+	return file_stentor_plugin_v1_bgp_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *PeerState) GetName() string {
@@ -1019,7 +1096,7 @@ type BFDState struct {
 
 func (x *BFDState) Reset() {
 	*x = BFDState{}
-	mi := &file_stentor_plugin_v1_bgp_proto_msgTypes[14]
+	mi := &file_stentor_plugin_v1_bgp_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1031,7 +1108,7 @@ func (x *BFDState) String() string {
 func (*BFDState) ProtoMessage() {}
 
 func (x *BFDState) ProtoReflect() protoreflect.Message {
-	mi := &file_stentor_plugin_v1_bgp_proto_msgTypes[14]
+	mi := &file_stentor_plugin_v1_bgp_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1044,7 +1121,7 @@ func (x *BFDState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BFDState.ProtoReflect.Descriptor instead.
 func (*BFDState) Descriptor() ([]byte, []int) {
-	return file_stentor_plugin_v1_bgp_proto_rawDescGZIP(), []int{14}
+	return file_stentor_plugin_v1_bgp_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *BFDState) GetState() string {
@@ -1095,7 +1172,7 @@ const file_stentor_plugin_v1_bgp_proto_rawDesc = "" +
 	"\x03asn\x18\x01 \x01(\rR\x03asn\x12\x1b\n" +
 	"\trouter_id\x18\x02 \x01(\tR\brouterId\x12-\n" +
 	"\x05peers\x18\x03 \x03(\v2\x17.stentor.plugin.v1.PeerR\x05peers\x12E\n" +
-	"\rannouncements\x18\x04 \x03(\v2\x1f.stentor.plugin.v1.AnnouncementR\rannouncements\"\xdd\x03\n" +
+	"\rannouncements\x18\x04 \x03(\v2\x1f.stentor.plugin.v1.AnnouncementR\rannouncements\"\x87\x04\n" +
 	"\x04Peer\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n" +
 	"\aaddress\x18\x02 \x01(\tR\aaddress\x12\x10\n" +
@@ -1109,7 +1186,14 @@ const file_stentor_plugin_v1_bgp_proto_rawDesc = "" +
 	"\bpassword\x18\n" +
 	" \x01(\fR\bpassword\x12(\n" +
 	"\x03bfd\x18\v \x01(\v2\x16.stentor.plugin.v1.BFDR\x03bfd\x12D\n" +
-	"\x10graceful_restart\x18\f \x01(\v2\x19.google.protobuf.DurationR\x0fgracefulRestart\"\xce\x01\n" +
+	"\x10graceful_restart\x18\f \x01(\v2\x19.google.protobuf.DurationR\x0fgracefulRestart\x12(\n" +
+	"\x02ao\x18\r \x01(\v2\x18.stentor.plugin.v1.TCPAOR\x02ao\"o\n" +
+	"\x05TCPAO\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\fR\x03key\x12\x17\n" +
+	"\asend_id\x18\x02 \x01(\rR\x06sendId\x12\x1d\n" +
+	"\n" +
+	"receive_id\x18\x03 \x01(\rR\treceiveId\x12\x1c\n" +
+	"\talgorithm\x18\x04 \x01(\tR\talgorithm\"\xce\x01\n" +
 	"\x03BFD\x12)\n" +
 	"\x02tx\x18\x01 \x01(\v2\x19.google.protobuf.DurationR\x02tx\x12)\n" +
 	"\x02rx\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\x02rx\x12\x1e\n" +
@@ -1193,66 +1277,68 @@ func file_stentor_plugin_v1_bgp_proto_rawDescGZIP() []byte {
 }
 
 var file_stentor_plugin_v1_bgp_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_stentor_plugin_v1_bgp_proto_msgTypes = make([]protoimpl.MessageInfo, 15)
+var file_stentor_plugin_v1_bgp_proto_msgTypes = make([]protoimpl.MessageInfo, 16)
 var file_stentor_plugin_v1_bgp_proto_goTypes = []any{
 	(SessionState)(0),              // 0: stentor.plugin.v1.SessionState
 	(*InspectSpeakerRequest)(nil),  // 1: stentor.plugin.v1.InspectSpeakerRequest
 	(*InspectSpeakerResponse)(nil), // 2: stentor.plugin.v1.InspectSpeakerResponse
 	(*Speaker)(nil),                // 3: stentor.plugin.v1.Speaker
 	(*Peer)(nil),                   // 4: stentor.plugin.v1.Peer
-	(*BFD)(nil),                    // 5: stentor.plugin.v1.BFD
-	(*Announcement)(nil),           // 6: stentor.plugin.v1.Announcement
-	(*LargeCommunity)(nil),         // 7: stentor.plugin.v1.LargeCommunity
-	(*PlanSpeakerRequest)(nil),     // 8: stentor.plugin.v1.PlanSpeakerRequest
-	(*PlanSpeakerResponse)(nil),    // 9: stentor.plugin.v1.PlanSpeakerResponse
-	(*ApplySpeakerRequest)(nil),    // 10: stentor.plugin.v1.ApplySpeakerRequest
-	(*ApplySpeakerResponse)(nil),   // 11: stentor.plugin.v1.ApplySpeakerResponse
-	(*ObserveSpeakerRequest)(nil),  // 12: stentor.plugin.v1.ObserveSpeakerRequest
-	(*ObserveSpeakerResponse)(nil), // 13: stentor.plugin.v1.ObserveSpeakerResponse
-	(*PeerState)(nil),              // 14: stentor.plugin.v1.PeerState
-	(*BFDState)(nil),               // 15: stentor.plugin.v1.BFDState
-	(*Finding)(nil),                // 16: stentor.plugin.v1.Finding
-	(*durationpb.Duration)(nil),    // 17: google.protobuf.Duration
-	(*Plan)(nil),                   // 18: stentor.plugin.v1.Plan
-	(*timestamppb.Timestamp)(nil),  // 19: google.protobuf.Timestamp
+	(*TCPAO)(nil),                  // 5: stentor.plugin.v1.TCPAO
+	(*BFD)(nil),                    // 6: stentor.plugin.v1.BFD
+	(*Announcement)(nil),           // 7: stentor.plugin.v1.Announcement
+	(*LargeCommunity)(nil),         // 8: stentor.plugin.v1.LargeCommunity
+	(*PlanSpeakerRequest)(nil),     // 9: stentor.plugin.v1.PlanSpeakerRequest
+	(*PlanSpeakerResponse)(nil),    // 10: stentor.plugin.v1.PlanSpeakerResponse
+	(*ApplySpeakerRequest)(nil),    // 11: stentor.plugin.v1.ApplySpeakerRequest
+	(*ApplySpeakerResponse)(nil),   // 12: stentor.plugin.v1.ApplySpeakerResponse
+	(*ObserveSpeakerRequest)(nil),  // 13: stentor.plugin.v1.ObserveSpeakerRequest
+	(*ObserveSpeakerResponse)(nil), // 14: stentor.plugin.v1.ObserveSpeakerResponse
+	(*PeerState)(nil),              // 15: stentor.plugin.v1.PeerState
+	(*BFDState)(nil),               // 16: stentor.plugin.v1.BFDState
+	(*Finding)(nil),                // 17: stentor.plugin.v1.Finding
+	(*durationpb.Duration)(nil),    // 18: google.protobuf.Duration
+	(*Plan)(nil),                   // 19: stentor.plugin.v1.Plan
+	(*timestamppb.Timestamp)(nil),  // 20: google.protobuf.Timestamp
 }
 var file_stentor_plugin_v1_bgp_proto_depIdxs = []int32{
 	3,  // 0: stentor.plugin.v1.InspectSpeakerRequest.want:type_name -> stentor.plugin.v1.Speaker
-	16, // 1: stentor.plugin.v1.InspectSpeakerResponse.findings:type_name -> stentor.plugin.v1.Finding
+	17, // 1: stentor.plugin.v1.InspectSpeakerResponse.findings:type_name -> stentor.plugin.v1.Finding
 	4,  // 2: stentor.plugin.v1.Speaker.peers:type_name -> stentor.plugin.v1.Peer
-	6,  // 3: stentor.plugin.v1.Speaker.announcements:type_name -> stentor.plugin.v1.Announcement
-	17, // 4: stentor.plugin.v1.Peer.hold_time:type_name -> google.protobuf.Duration
-	17, // 5: stentor.plugin.v1.Peer.keepalive:type_name -> google.protobuf.Duration
-	17, // 6: stentor.plugin.v1.Peer.connect_retry:type_name -> google.protobuf.Duration
-	5,  // 7: stentor.plugin.v1.Peer.bfd:type_name -> stentor.plugin.v1.BFD
-	17, // 8: stentor.plugin.v1.Peer.graceful_restart:type_name -> google.protobuf.Duration
-	17, // 9: stentor.plugin.v1.BFD.tx:type_name -> google.protobuf.Duration
-	17, // 10: stentor.plugin.v1.BFD.rx:type_name -> google.protobuf.Duration
-	7,  // 11: stentor.plugin.v1.Announcement.large_communities:type_name -> stentor.plugin.v1.LargeCommunity
-	3,  // 12: stentor.plugin.v1.PlanSpeakerRequest.want:type_name -> stentor.plugin.v1.Speaker
-	18, // 13: stentor.plugin.v1.PlanSpeakerResponse.plan:type_name -> stentor.plugin.v1.Plan
-	3,  // 14: stentor.plugin.v1.ApplySpeakerRequest.want:type_name -> stentor.plugin.v1.Speaker
-	14, // 15: stentor.plugin.v1.ObserveSpeakerResponse.peers:type_name -> stentor.plugin.v1.PeerState
-	0,  // 16: stentor.plugin.v1.PeerState.state:type_name -> stentor.plugin.v1.SessionState
-	19, // 17: stentor.plugin.v1.PeerState.since:type_name -> google.protobuf.Timestamp
-	19, // 18: stentor.plugin.v1.PeerState.error_at:type_name -> google.protobuf.Timestamp
-	15, // 19: stentor.plugin.v1.PeerState.bfd:type_name -> stentor.plugin.v1.BFDState
-	19, // 20: stentor.plugin.v1.BFDState.since:type_name -> google.protobuf.Timestamp
-	17, // 21: stentor.plugin.v1.BFDState.detect_time:type_name -> google.protobuf.Duration
-	17, // 22: stentor.plugin.v1.BFDState.late:type_name -> google.protobuf.Duration
-	8,  // 23: stentor.plugin.v1.BGPBackendService.PlanSpeaker:input_type -> stentor.plugin.v1.PlanSpeakerRequest
-	10, // 24: stentor.plugin.v1.BGPBackendService.ApplySpeaker:input_type -> stentor.plugin.v1.ApplySpeakerRequest
-	12, // 25: stentor.plugin.v1.BGPBackendService.ObserveSpeaker:input_type -> stentor.plugin.v1.ObserveSpeakerRequest
-	1,  // 26: stentor.plugin.v1.BGPBackendService.InspectSpeaker:input_type -> stentor.plugin.v1.InspectSpeakerRequest
-	9,  // 27: stentor.plugin.v1.BGPBackendService.PlanSpeaker:output_type -> stentor.plugin.v1.PlanSpeakerResponse
-	11, // 28: stentor.plugin.v1.BGPBackendService.ApplySpeaker:output_type -> stentor.plugin.v1.ApplySpeakerResponse
-	13, // 29: stentor.plugin.v1.BGPBackendService.ObserveSpeaker:output_type -> stentor.plugin.v1.ObserveSpeakerResponse
-	2,  // 30: stentor.plugin.v1.BGPBackendService.InspectSpeaker:output_type -> stentor.plugin.v1.InspectSpeakerResponse
-	27, // [27:31] is the sub-list for method output_type
-	23, // [23:27] is the sub-list for method input_type
-	23, // [23:23] is the sub-list for extension type_name
-	23, // [23:23] is the sub-list for extension extendee
-	0,  // [0:23] is the sub-list for field type_name
+	7,  // 3: stentor.plugin.v1.Speaker.announcements:type_name -> stentor.plugin.v1.Announcement
+	18, // 4: stentor.plugin.v1.Peer.hold_time:type_name -> google.protobuf.Duration
+	18, // 5: stentor.plugin.v1.Peer.keepalive:type_name -> google.protobuf.Duration
+	18, // 6: stentor.plugin.v1.Peer.connect_retry:type_name -> google.protobuf.Duration
+	6,  // 7: stentor.plugin.v1.Peer.bfd:type_name -> stentor.plugin.v1.BFD
+	18, // 8: stentor.plugin.v1.Peer.graceful_restart:type_name -> google.protobuf.Duration
+	5,  // 9: stentor.plugin.v1.Peer.ao:type_name -> stentor.plugin.v1.TCPAO
+	18, // 10: stentor.plugin.v1.BFD.tx:type_name -> google.protobuf.Duration
+	18, // 11: stentor.plugin.v1.BFD.rx:type_name -> google.protobuf.Duration
+	8,  // 12: stentor.plugin.v1.Announcement.large_communities:type_name -> stentor.plugin.v1.LargeCommunity
+	3,  // 13: stentor.plugin.v1.PlanSpeakerRequest.want:type_name -> stentor.plugin.v1.Speaker
+	19, // 14: stentor.plugin.v1.PlanSpeakerResponse.plan:type_name -> stentor.plugin.v1.Plan
+	3,  // 15: stentor.plugin.v1.ApplySpeakerRequest.want:type_name -> stentor.plugin.v1.Speaker
+	15, // 16: stentor.plugin.v1.ObserveSpeakerResponse.peers:type_name -> stentor.plugin.v1.PeerState
+	0,  // 17: stentor.plugin.v1.PeerState.state:type_name -> stentor.plugin.v1.SessionState
+	20, // 18: stentor.plugin.v1.PeerState.since:type_name -> google.protobuf.Timestamp
+	20, // 19: stentor.plugin.v1.PeerState.error_at:type_name -> google.protobuf.Timestamp
+	16, // 20: stentor.plugin.v1.PeerState.bfd:type_name -> stentor.plugin.v1.BFDState
+	20, // 21: stentor.plugin.v1.BFDState.since:type_name -> google.protobuf.Timestamp
+	18, // 22: stentor.plugin.v1.BFDState.detect_time:type_name -> google.protobuf.Duration
+	18, // 23: stentor.plugin.v1.BFDState.late:type_name -> google.protobuf.Duration
+	9,  // 24: stentor.plugin.v1.BGPBackendService.PlanSpeaker:input_type -> stentor.plugin.v1.PlanSpeakerRequest
+	11, // 25: stentor.plugin.v1.BGPBackendService.ApplySpeaker:input_type -> stentor.plugin.v1.ApplySpeakerRequest
+	13, // 26: stentor.plugin.v1.BGPBackendService.ObserveSpeaker:input_type -> stentor.plugin.v1.ObserveSpeakerRequest
+	1,  // 27: stentor.plugin.v1.BGPBackendService.InspectSpeaker:input_type -> stentor.plugin.v1.InspectSpeakerRequest
+	10, // 28: stentor.plugin.v1.BGPBackendService.PlanSpeaker:output_type -> stentor.plugin.v1.PlanSpeakerResponse
+	12, // 29: stentor.plugin.v1.BGPBackendService.ApplySpeaker:output_type -> stentor.plugin.v1.ApplySpeakerResponse
+	14, // 30: stentor.plugin.v1.BGPBackendService.ObserveSpeaker:output_type -> stentor.plugin.v1.ObserveSpeakerResponse
+	2,  // 31: stentor.plugin.v1.BGPBackendService.InspectSpeaker:output_type -> stentor.plugin.v1.InspectSpeakerResponse
+	28, // [28:32] is the sub-list for method output_type
+	24, // [24:28] is the sub-list for method input_type
+	24, // [24:24] is the sub-list for extension type_name
+	24, // [24:24] is the sub-list for extension extendee
+	0,  // [0:24] is the sub-list for field type_name
 }
 
 func init() { file_stentor_plugin_v1_bgp_proto_init() }
@@ -1262,14 +1348,14 @@ func file_stentor_plugin_v1_bgp_proto_init() {
 	}
 	file_stentor_plugin_v1_common_proto_init()
 	file_stentor_plugin_v1_network_proto_init()
-	file_stentor_plugin_v1_bgp_proto_msgTypes[5].OneofWrappers = []any{}
+	file_stentor_plugin_v1_bgp_proto_msgTypes[6].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_stentor_plugin_v1_bgp_proto_rawDesc), len(file_stentor_plugin_v1_bgp_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   15,
+			NumMessages:   16,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
