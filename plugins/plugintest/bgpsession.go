@@ -117,13 +117,17 @@ func caseBGPMany(ctx context.Context, r *bgpRig) error {
 		r.figure(fmt.Sprintf("%d prefixes %s at %d servers after", n, what, len(servers)), time.Since(began))
 	}
 	for _, s := range servers {
-		sent := map[netip.Prefix]int{}
+		sent, last := map[netip.Prefix]int{}, map[netip.Prefix][]uint32{}
 		for _, e := range s.Events() {
 			if e.Update == nil {
 				continue
 			}
 			for _, p := range e.Update.Announced {
-				sent[p]++
+				now := e.Update.Attributes.Communities
+				if !r.under.Repeats || !slices.Equal(last[p], now) {
+					sent[p]++
+				}
+				last[p] = now
 			}
 			if len(e.Update.Withdrawn) > 0 {
 				return fmt.Errorf("%d were withdrawn for a change of role", len(e.Update.Withdrawn))
