@@ -16,7 +16,7 @@ import (
 func TestAnsible(t *testing.T) {
 	t.Parallel()
 	p := newPlaybooks(t, "first")
-	if everything() {
+	if thorough() {
 		p.boot("second")
 		p.changes(true, "rollout.yml", "--check")
 		p.on(func(_ *testing.T, r *rig) { r.do("test ! -e /usr/bin/stentor && test ! -e /etc/stentor") })
@@ -31,7 +31,7 @@ func TestAnsible(t *testing.T) {
 	})
 	p.changes(false, "rollout.yml")
 	p.reload()
-	if everything() {
+	if thorough() {
 		p.mistake()
 		p.password()
 		p.trouble()
@@ -47,7 +47,7 @@ func (p *playbooks) reload() {
 		before[name] = session(r)
 	}
 	p.vars["stentor_conf_d"] = map[string]any{"api": "[vip.api]\naddress = \"" + api + "/32\"\nrole = \"secondary\"\n"}
-	if everything() {
+	if thorough() {
 		if said := p.changes(true, "rollout.yml", "--check"); !strings.Contains(said, "+[vip.api]") {
 			p.t.Errorf("check mode does not show the change:\n%s", said)
 		}
