@@ -130,7 +130,7 @@ func (c Checks) peer(p plugins.Peer) error {
 	case p.Hold == 0 && !c.ZeroHold:
 		return fmt.Errorf("a Hold Time of 0, which never notices a peer's end: %w", plugins.ErrUnsupported)
 	case p.Hold != 0 && p.Hold < 3*time.Second || p.Hold > 65535*time.Second || !whole(p.Hold):
-		return fmt.Errorf("Hold Time %s: want whole seconds from 3s to 65535s", p.Hold)
+		return fmt.Errorf("a Hold Time of %s: want whole seconds from 3s to 65535s", p.Hold)
 	case p.Keepalive < 0 || p.Hold > 0 && p.Keepalive >= p.Hold || !whole(p.Keepalive):
 		return fmt.Errorf("keepalive %s: want whole seconds below the Hold Time", p.Keepalive)
 	case p.ConnectRetry < 0:
