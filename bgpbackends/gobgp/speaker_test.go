@@ -25,7 +25,7 @@ func TestNewSpeakerRefuses(t *testing.T) {
 		{name: "no ASN", peer: func(p *plugins.Peer) { p.ASN = 0 }, want: "has no AS number"},
 		{name: "other family", peer: func(p *plugins.Peer) { p.LocalAddr = netip.MustParseAddr(host4) }, want: "address family"},
 		{name: "no hold", peer: func(p *plugins.Peer) { p.Hold = 0 }, want: "Hold Time of 0", unsupported: true},
-		{name: "short hold", peer: func(p *plugins.Peer) { p.Hold = 2 * time.Second }, want: "Hold Time 2s"},
+		{name: "short hold", peer: func(p *plugins.Peer) { p.Hold = 2 * time.Second }, want: "Hold Time of 2s"},
 		{name: "split hold", peer: func(p *plugins.Peer) { p.Hold = 3500 * time.Millisecond }, want: "whole seconds"},
 		{name: "keepalive", peer: func(p *plugins.Peer) { p.Keepalive = p.Hold }, want: "below the Hold Time"},
 		{name: "TTL", peer: func(p *plugins.Peer) { p.TTL = 256 }, want: "TTL 256"},

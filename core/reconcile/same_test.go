@@ -16,7 +16,7 @@ func TestSameSpeaker(t *testing.T) {
 	full := func() plugins.Speaker {
 		return plugins.Speaker{ASN: 1, RouterID: netip.MustParseAddr("192.0.2.1"),
 			Peers: []plugins.Peer{{Name: "p", Addr: netip.MustParseAddr("192.0.2.2"), ASN: 2, LocalAddr: netip.MustParseAddr("192.0.2.1"),
-				Hold: time.Second, Keepalive: time.Second, ConnectRetry: time.Second, TTL: 1, TTLSecurity: 1, Password: "x",
+				Hold: time.Second, Keepalive: time.Second, ConnectRetry: time.Second, TTL: 1, TTLSecurity: 1, Password: "x", AO: plugins.TCPAO{Key: "x", SendID: 1, RecvID: 1, Algorithm: plugins.AOAESCMAC},
 				BFD: &plugins.BFD{TX: 1, RX: 1, Multiplier: 1, Password: "k", KeyID: 1, Meticulous: true}, GracefulRestart: time.Second}},
 			Announcements: []plugins.Announcement{{VIP: "v", Prefix: netip.MustParsePrefix("203.0.113.1/32"), NextHop: netip.MustParseAddr("192.0.2.1"),
 				Communities: []plugins.Community{1}, LargeCommunities: []plugins.LargeCommunity{{Global: 1}},
@@ -43,6 +43,7 @@ func TestSameSpeaker(t *testing.T) {
 	clear("Speaker", func(s *plugins.Speaker) reflect.Value { return reflect.ValueOf(s).Elem() })
 	clear("Peer", func(s *plugins.Speaker) reflect.Value { return reflect.ValueOf(&s.Peers[0]).Elem() })
 	clear("Announcement", func(s *plugins.Speaker) reflect.Value { return reflect.ValueOf(&s.Announcements[0]).Elem() })
+	clear("TCPAO", func(s *plugins.Speaker) reflect.Value { return reflect.ValueOf(&s.Peers[0].AO).Elem() })
 	clear("BFD", func(s *plugins.Speaker) reflect.Value { return reflect.ValueOf(s.Peers[0].BFD).Elem() })
 	changed := full()
 	changed.Announcements[0].MED = med(2)
