@@ -7,6 +7,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/stentor-net/stentor/core/config"
+	"github.com/stentor-net/stentor/core/daemon"
 	"github.com/stentor-net/stentor/core/status"
 )
 
@@ -21,11 +23,15 @@ if no peer loses one. "systemctl restart stentor" restarts in the same way, and
 does not ask.
 
 Exit code 0: done, or it could be; 4: a peer would lose a route, so it was not
-done; 3: no daemon answers.`,
+done; 2: the config on disk has mistakes, so the daemon would not start again;
+3: no daemon answers.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			raw, err := a.client().Status(cmd.Context())
 			if err != nil {
+				return err
+			}
+			if err := a.startable(); err != nil {
 				return err
 			}
 			keeps, err := a.tellOutlook(raw)
@@ -50,6 +56,15 @@ done; 3: no daemon answers.`,
 	c.Flags().BoolVar(&anyway, "anyway", false, "restart even if peers lose routes")
 	c.Flags().StringVar(&unit, "unit", "stentor.service", "the `UNIT` that runs the daemon")
 	return c
+}
+
+// startable tells what the next run would refuse of the config. Passwords need
+// not be readable for who asks.
+func (a *app) startable() error {
+	reg := a.registry(a.quiet())
+	defer reg.Close()
+	_, _, err := config.Load(a.config, daemon.LoadOptions(reg, true))
+	return err
 }
 
 // tellOutlook says what the daemon thinks of a restart, and whether the peers

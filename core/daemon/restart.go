@@ -25,7 +25,7 @@ const (
 // again; nil if systemd did not start it (systemd.exec(5)). Both jobs send the
 // same SIGTERM, and until the process has ended, the job is there to be seen
 // (org.freedesktop.systemd1(5)). In doubt it is a stop: nobody may come back for
-// the routes.
+// the routes, and with a config that the next run refuses nobody does.
 func (d *Daemon) restarting() func(context.Context) bool {
 	if os.Getenv("INVOCATION_ID") == "" {
 		return nil
@@ -37,8 +37,25 @@ func (d *Daemon) restarting() func(context.Context) bool {
 		if err != nil {
 			d.Log.Warn("systemd does not say whether this is a restart, so it is a stop", "error", err)
 		}
-		return job == "restart"
+		if job != "restart" {
+			return false
+		}
+		if err := d.startable(); err != nil {
+			d.Log.Error("the next run will not start, so the routes are withdrawn", "error", err)
+			return false
+		}
+		return true
 	}
+}
+
+// startable tells what the next run would refuse of its config. One on trial is
+// not what is on disk, and is in force.
+func (d *Daemon) startable() error {
+	if d.trial.Load() != nil {
+		return nil
+	}
+	_, _, err := d.read()
+	return err
 }
 
 // ownJob is the type of the job that systemd has for our unit; empty if there

@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"errors"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -9,11 +10,27 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/stentor-net/stentor/core/config"
+	"github.com/stentor-net/stentor/core/confirm"
 	"github.com/stentor-net/stentor/core/health"
 	"github.com/stentor-net/stentor/core/policy"
 	"github.com/stentor-net/stentor/core/reconcile"
 	"github.com/stentor-net/stentor/core/statefile"
 )
+
+// TestStartable: a mistake in the config on disk is known before the routes are
+// left to a next run; a config on trial is not read from there.
+func TestStartable(t *testing.T) {
+	mistake := errors.New("a mistake")
+	d := &Daemon{Options: Options{Read: func() (*config.Config, []config.Finding, error) { return nil, nil, mistake }}}
+	if err := d.startable(); !errors.Is(err, mistake) {
+		t.Errorf("with a mistake: %v", err)
+	}
+	d.trial.Store(&confirm.Trial{})
+	if err := d.startable(); err != nil {
+		t.Errorf("with a config on trial: %v", err)
+	}
+}
 
 // TestHeritage: the run that follows takes over what it was left, once and if it
 // is not too old.
