@@ -106,8 +106,10 @@ func bytesOf(r *rand.Rand, n int) []byte {
 
 // hostile greets as it should, mostly, and then sends noise until it is hung
 // up on, or hangs up itself.
-func hostile(r *rand.Rand, sent *atomic.Int64) func(net.Conn) {
+func hostile(seed uint64, sent *atomic.Int64) func(net.Conn) {
+	var connections atomic.Uint64
 	return func(conn net.Conn) {
+		r := rand.New(rand.NewPCG(seed, connections.Add(1)))
 		go swallow(conn)
 		defer conn.Close()
 		if r.IntN(4) > 0 {
@@ -136,7 +138,7 @@ func TestHostilePeers(t *testing.T) {
 		good := start(config("good"), want, dialTo(&once, polite))
 		var bad []*Session
 		for i := range uint64(8) {
-			bad = append(bad, start(config("bad"), want, dialTo(&dials, hostile(rand.New(rand.NewPCG(seed, i)), &sent))))
+			bad = append(bad, start(config("bad"), want, dialTo(&dials, hostile(seed+i, &sent))))
 		}
 		time.Sleep(time.Hour)
 		synctest.Wait()

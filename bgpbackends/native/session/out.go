@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"slices"
 	"strconv"
+	"sync"
 
 	"github.com/stentor-net/stentor/bgpbackends/native/wire"
 )
@@ -27,12 +28,14 @@ type Attrs struct {
 	MED, LocalPref   *uint32
 	Communities      []uint32
 	LargeCommunities [][3]uint32
-	key              string
+
+	once sync.Once // sessions share attributes
+	key  string
 }
 
 // Key is the same for attributes that say the same.
 func (a *Attrs) Key() string {
-	if a.key == "" {
+	a.once.Do(func() {
 		b := strconv.AppendInt(nil, int64(a.Prepend), 10)
 		for _, v := range []*uint32{a.MED, a.LocalPref} {
 			b = append(b, ' ')
@@ -50,7 +53,7 @@ func (a *Attrs) Key() string {
 			}
 		}
 		a.key = string(b)
-	}
+	})
 	return a.key
 }
 

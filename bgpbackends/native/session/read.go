@@ -24,6 +24,10 @@ func (s *Session) read(ctx context.Context, conn net.Conn, turn int) {
 		if err == nil {
 			err = s.decode(&e, t, body, &enhanced)
 		}
+		if err == nil && (e.Kind == fsm.Alive || e.Kind == fsm.Updated) && s.settled.Load() == int64(turn) {
+			s.heard.end() // that is all there is to it (RFC 4271 §8.2.2, events 26 and 27)
+			continue
+		}
 		var n *wire.Notification
 		switch {
 		case errors.As(err, &n):

@@ -68,6 +68,10 @@ type Session struct {
 	dialer func(context.Context, plugins.Peer, bool) (net.Conn, error)
 
 	received atomic.Int64 // routes announced less routes withdrawn
+	// What comes in an established session is noted by its reader alone, which
+	// costs neither memory nor a switch to run, whatever the peer sends.
+	heard   silence
+	settled atomic.Int64 // the turn of a connection whose session is established; 0: none
 
 	path *bfd.Path
 
@@ -85,7 +89,8 @@ type Session struct {
 	hangUp   context.CancelFunc // ends an attempt or a connection
 	timers   [fsm.Timers]*time.Timer
 	timerGen [fsm.Timers]int
-	terms    *terms // while established
+	hold     time.Duration // of the last HoldTimer
+	terms    *terms        // while established
 }
 
 // View is what Observe tells of a session.
@@ -124,7 +129,7 @@ func start(c Config, want []Route, dialer func(context.Context, plugins.Peer, bo
 	s := &Session{
 		Config: c, events: make(chan tagged), stop: make(chan stopping), news: make(chan struct{}, 1), ended: make(chan struct{}), want: want, sent: ribOut{},
 		cut: make(chan string, 1), healed: make(chan struct{}, 1), dialer: dialer,
-		view: View{State: plugins.StateIdle, Since: time.Now()},
+		view: View{State: plugins.StateIdle, Since: time.Now()}, heard: silence{start: time.Now()},
 		machine: fsm.New(fsm.Config{
 			LocalASN: c.LocalASN, PeerASN: c.Peer.ASN, ID: c.ID, Hold: c.Peer.Hold, Keepalive: keepalive(c.Peer),
 			ConnectRetry: max(c.Peer.ConnectRetry, time.Second), Jitter: jitter,
@@ -247,6 +252,9 @@ func (s *Session) run() {
 			}
 			if e.conn != nil {
 				s.connected(e.conn)
+			}
+			if e.Kind == fsm.HoldExpired && s.heardSince() {
+				continue
 			}
 			if e.Kind == fsm.RetryExpired && s.machine.State() == plugins.StateConnect {
 				e.Why = s.unanswered()
@@ -385,10 +393,27 @@ func (s *Session) write(messages []byte) error {
 }
 
 func (s *Session) set(t fsm.Timer, after time.Duration) {
-	s.clear(t)
-	if t == fsm.Keepalive {
+	switch t {
+	case fsm.Keepalive:
 		after = s.Pace.next(after)
+	case fsm.Hold:
+		s.hold = after
+		s.heard.end()
 	}
+	s.arm(t, after)
+}
+
+// heardSince lets the HoldTimer run on if the peer was heard since it was set.
+func (s *Session) heardSince() bool {
+	left := s.hold - s.heard.length()
+	if left > 0 {
+		s.arm(fsm.Hold, left)
+	}
+	return left > 0
+}
+
+func (s *Session) arm(t fsm.Timer, after time.Duration) {
+	s.clear(t)
 	gen := s.timerGen[t]
 	kinds := [fsm.Timers]fsm.Kind{fsm.ConnectRetry: fsm.RetryExpired, fsm.Hold: fsm.HoldExpired, fsm.Keepalive: fsm.KeepaliveExpired,
 		fsm.IdleHold: fsm.IdleHoldExpired, fsm.Lasting: fsm.Stable}
@@ -409,7 +434,10 @@ func (s *Session) entered(state plugins.SessionState) {
 	s.mu.Lock()
 	was := s.view.State
 	s.view.State, s.view.Since = state, time.Now()
-	if state != plugins.StateEstablished {
+	if state == plugins.StateEstablished {
+		s.settled.Store(int64(s.turn))
+	} else {
+		s.settled.Store(0)
 		clear(s.sent)
 		s.terms, s.view.Unsent, s.view.GracefulRestart = nil, "", false
 	}

@@ -204,61 +204,68 @@ type Counts struct{ Announced, Withdrawn int }
 // attributes are of no use here, so only a message whose fields don't add up
 // is a mistake; RFC 7606 §3 has that end the session.
 func CountUpdate(body []byte) (Counts, error) {
-	var c Counts
-	bad := fault(UpdateError, MalformedAttributes, nil, "the lengths in an UPDATE do not add up")
-	take := func(b []byte) (field, rest []byte, ok bool) {
-		if len(b) < 2 {
-			return nil, nil, false
-		}
-		n := int(binary.BigEndian.Uint16(b))
-		if n > len(b)-2 {
-			return nil, nil, false
-		}
-		return b[2 : 2+n], b[2+n:], true
-	}
-	withdrawn, rest, ok := take(body)
+	c, ok := countUpdate(body)
 	if !ok {
-		return c, bad
+		return c, fault(UpdateError, MalformedAttributes, nil, "the lengths in an UPDATE do not add up")
 	}
-	attributes, nlri, ok := take(rest)
+	return c, nil
+}
+
+func countUpdate(body []byte) (c Counts, ok bool) {
+	withdrawn, rest, ok := field(body)
 	if !ok {
-		return c, bad
+		return c, false
 	}
-	c.Withdrawn, ok = countPrefixes(withdrawn, 32)
+	attributes, nlri, ok := field(rest)
 	if !ok {
-		return c, bad
+		return c, false
+	}
+	if c.Withdrawn, ok = countPrefixes(withdrawn, 32); !ok {
+		return c, false
 	}
 	if c.Announced, ok = countPrefixes(nlri, 32); !ok {
-		return c, bad
+		return c, false
 	}
 	for len(attributes) > 0 {
 		code, value, more, ok := attribute(attributes)
 		if !ok {
-			return c, bad
+			return c, false
 		}
 		attributes = more
 		switch code {
 		case attrMPReach:
 			if len(value) < 5 || len(value) < 5+int(value[3]) {
-				return c, bad
+				return c, false
 			}
 			n, ok := countPrefixes(value[5+int(value[3]):], bitsOf(value))
 			if !ok {
-				return c, bad
+				return c, false
 			}
 			c.Announced += n
 		case attrMPUnreach:
 			if len(value) < 3 {
-				return c, bad
+				return c, false
 			}
 			n, ok := countPrefixes(value[3:], bitsOf(value))
 			if !ok {
-				return c, bad
+				return c, false
 			}
 			c.Withdrawn += n
 		}
 	}
-	return c, nil
+	return c, true
+}
+
+// field takes one that has its length before it (RFC 4271 §4.3).
+func field(b []byte) (value, rest []byte, ok bool) {
+	if len(b) < 2 {
+		return nil, nil, false
+	}
+	n := int(binary.BigEndian.Uint16(b))
+	if n > len(b)-2 {
+		return nil, nil, false
+	}
+	return b[2 : 2+n], b[2+n:], true
 }
 
 func attribute(b []byte) (code byte, value, rest []byte, ok bool) {

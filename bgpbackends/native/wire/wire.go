@@ -52,8 +52,9 @@ var minLen = map[Type]int{
 // Reader reads the messages of one session. It keeps one buffer, which grows
 // to the longest message that came, and no more than Max.
 type Reader struct {
-	r   io.Reader
-	buf []byte
+	r    io.Reader
+	head [headerLen]byte // here, as one of Next's own would be new memory for each message
+	buf  []byte
 	// Max is the longest message that is let in: MaxLen, or MaxExtendedLen.
 	Max int
 }
@@ -64,8 +65,8 @@ func NewReader(r io.Reader) *Reader { return &Reader{r: r, Max: MaxLen} }
 // Next gives the next message's body, which is valid until the call after
 // this. What is wrong with a header is a *Notification to send.
 func (r *Reader) Next() (Type, []byte, error) {
-	var head [headerLen]byte
-	if _, err := io.ReadFull(r.r, head[:]); err != nil {
+	head := r.head[:]
+	if _, err := io.ReadFull(r.r, head); err != nil {
 		return 0, nil, err
 	}
 	for _, b := range head[:16] {

@@ -321,3 +321,28 @@ func FuzzMessages(f *testing.F) {
 		}
 	})
 }
+
+// TestUpdatesTakeNoMemory: whatever a peer sends in an established session, it
+// costs this process nothing that grows.
+func TestUpdatesTakeNoMemory(t *testing.T) {
+	var prefixes []netip.Prefix
+	for i := range 200 {
+		prefixes = append(prefixes, netip.PrefixFrom(netip.AddrFrom4([4]byte{198, 18, 0, byte(i)}), 32))
+	}
+	message := AppendAnnounce(nil, Session{Max: MaxLen}, &Attributes{NextHop: netip.MustParseAddr("192.0.2.1")}, IPv4, prefixes)
+	stream := bytes.NewReader(nil)
+	in := NewReader(stream)
+	got := testing.AllocsPerRun(100, func() {
+		stream.Reset(message)
+		_, body, err := in.Next()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if c, err := CountUpdate(body); err != nil || c.Announced != len(prefixes) {
+			t.Fatalf("counted %+v, %v", c, err)
+		}
+	})
+	if got != 0 {
+		t.Errorf("%v allocations for a message", got)
+	}
+}

@@ -1,0 +1,19 @@
+package session
+
+import (
+	"sync/atomic"
+	"time"
+)
+
+// silence is how long a peer has said nothing. One goroutine may end it while
+// another asks.
+type silence struct {
+	start time.Time
+	ended atomic.Int64 // when the last one ended, in nanoseconds from start
+}
+
+func (s *silence) end() { s.ended.Store(int64(time.Since(s.start))) }
+
+func (s *silence) length() time.Duration {
+	return time.Since(s.start) - time.Duration(s.ended.Load())
+}
