@@ -3,13 +3,15 @@ GO      ?= go
 PREFIX  ?= /usr/local
 VERSION ?=
 LDFLAGS := -s -w $(if $(VERSION),-X main.release=$(VERSION))
+# gRPC without its debug pages, whose templates would have the linker keep all there is.
+TAGS    := grpcnotrace
 # Both modules: ./... would leave out plugins, which is one of its own.
 ALL     := github.com/stentor-net/stentor/...
 export CGO_ENABLED := 0
 
 .PHONY: build
-build: ## the static binary, in bin/
-	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/stentor ./cmd/stentor
+build: ## the static binaries, in bin/
+	$(GO) build -trimpath -tags $(TAGS) -ldflags '$(LDFLAGS)' -o bin/ ./cmd/...
 
 .PHONY: demo
 demo: build ## the main job on this machine: two hosts, a failover and the way back
@@ -76,6 +78,7 @@ release: ## what is published of VERSION, in dist/: from the tag, built twice, a
 .PHONY: install
 install: build ## into $(DESTDIR)$(PREFIX), with the units
 	install -D -m 0755 bin/stentor $(DESTDIR)$(PREFIX)/bin/stentor
+	install -D -m 0755 bin/stentor-native $(DESTDIR)$(PREFIX)/libexec/stentor/stentor-native
 	install -D -m 0644 core/config/reference.toml $(DESTDIR)$(PREFIX)/share/doc/stentor/reference.toml
 	install -D -m 0644 contrib/man/stentor-plugin.7 $(DESTDIR)$(PREFIX)/share/man/man7/stentor-plugin.7
 	install -D -m 0644 contrib/systemd/stentor.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/stentor.conf

@@ -48,16 +48,18 @@ func serve(b Backend, log *slog.Logger, register func(*grpc.Server)) {
 		VersionedPlugins: map[int]plugin.PluginSet{
 			APIVersion: {wire.Service: registration{register: register}},
 		},
-		GRPCServer: func(o []grpc.ServerOption) *grpc.Server {
-			g := guard{log: log, grace: overrunGrace, exit: os.Exit}
-			return grpc.NewServer(append(o,
-				grpc.MaxRecvMsgSize(wire.MaxMessage),
-				grpc.StaticStreamWindowSize(wire.Window), grpc.StaticConnWindowSize(wire.Window),
-				grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: wire.MinPing, PermitWithoutStream: true}),
-				grpc.UnaryInterceptor(g.unary), grpc.StreamInterceptor(g.stream))...)
-		},
-		Logger: hclog.New(&hclog.LoggerOptions{Level: hclog.Warn, Output: os.Stderr, JSONFormat: true}),
+		GRPCServer: func(o []grpc.ServerOption) *grpc.Server { return newServer(log, o...) },
+		Logger:     hclog.New(&hclog.LoggerOptions{Level: hclog.Warn, Output: os.Stderr, JSONFormat: true}),
 	})
+}
+
+func newServer(log *slog.Logger, o ...grpc.ServerOption) *grpc.Server {
+	g := guard{log: log, grace: overrunGrace, exit: os.Exit}
+	return grpc.NewServer(append(o,
+		grpc.MaxRecvMsgSize(wire.MaxMessage),
+		grpc.StaticStreamWindowSize(wire.Window), grpc.StaticConnWindowSize(wire.Window),
+		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: wire.MinPing, PermitWithoutStream: true}),
+		grpc.UnaryInterceptor(g.unary), grpc.StreamInterceptor(g.stream))...)
 }
 
 // ignoreStops leaves the signals that stop Stentor to Stentor. A service manager

@@ -187,13 +187,16 @@ func (b *Backend) sharedNow(want desired.Speaker) {
 	b.shared = want.Routes
 }
 
-// own finds next hops for routes of a family that is not the session's.
-func (b *Backend) own(local netip.Addr) (own4, own6 netip.Addr) {
+// own finds a next hop for routes of a family that is not the session's.
+func (b *Backend) own(local netip.Addr, f wire.Family) netip.Addr {
 	b.sharing.Lock()
 	routes := b.shared
 	b.sharing.Unlock()
 	shared := func(a netip.Addr) bool { return ownaddr.Within(routes, a) }
-	return ownaddr.Find(local, 4, shared), ownaddr.Find(local, 6, shared)
+	if f == wire.IPv4 {
+		return ownaddr.Find(local, 4, shared)
+	}
+	return ownaddr.Find(local, 6, shared)
 }
 
 // offer is an announcement, and the peers that it is for.

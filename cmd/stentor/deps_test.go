@@ -18,6 +18,7 @@ var rules = []struct {
 	why   string
 }{
 	{"cmd/stentor", []string{"..."}, "the one place that wires everything"},
+	{"cmd/stentor-native", []string{"bgpbackends/native", "core/served", "plugins"}, "what it links, it pays for at each start"},
 	{"plugins", []string{"plugins/internal/wire", "plugins/proto/v1"}, "third parties import it: it must bring nothing of ours along"},
 	{"core/registry", []string{"core/...", "plugins", "plugins/host"}, "the one room of core that knows processes"},
 	{"plugins/...", []string{"plugins/..."}, "third parties import it: it must bring nothing of ours along"},
@@ -84,6 +85,22 @@ func TestImports(t *testing.T) {
 	}
 	if seen < 10 {
 		t.Errorf("looked at %d packages only", seen)
+	}
+}
+
+// TestNativeIsSmall: the speaker's own program is only worth it without what it
+// does not need.
+func TestNativeIsSmall(t *testing.T) {
+	out, err := exec.Command("go", "list", "-deps", module+"cmd/stentor-native").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for dep := range strings.Lines(string(out)) {
+		for _, large := range []string{"github.com/osrg/", "github.com/vishvananda/", "github.com/prometheus/", "github.com/spf13/", "github.com/BurntSushi/", "github.com/godbus/"} {
+			if strings.HasPrefix(dep, large) {
+				t.Errorf("stentor-native links %s", dep)
+			}
+		}
 	}
 }
 

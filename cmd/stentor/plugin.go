@@ -2,12 +2,12 @@ package main
 
 import (
 	"log/slog"
-	"runtime"
 	"slices"
 
 	"github.com/spf13/cobra"
 
 	"github.com/stentor-net/stentor/bgpbackends"
+	"github.com/stentor-net/stentor/core/served"
 	"github.com/stentor-net/stentor/netbackends"
 	"github.com/stentor-net/stentor/plugins"
 )
@@ -27,9 +27,9 @@ func (a *app) pluginServe() *cobra.Command {
 			none := slog.New(slog.DiscardHandler)
 			switch {
 			case kind == plugins.KindNet && hasBackend(netbackends.Builtin(none), name):
-				plugins.ServeNet(func(log *slog.Logger) plugins.NetBackend { return served(netbackends.Builtin(log), name, log) })
+				plugins.ServeNet(func(log *slog.Logger) plugins.NetBackend { return settled(netbackends.Builtin(log), name, log) })
 			case kind == plugins.KindBGP && hasBackend(bgpbackends.Builtin(none), name):
-				plugins.ServeBGP(func(log *slog.Logger) plugins.BGPBackend { return served(bgpbackends.Builtin(log), name, log) })
+				plugins.ServeBGP(func(log *slog.Logger) plugins.BGPBackend { return settled(bgpbackends.Builtin(log), name, log) })
 			default:
 				return usage("no %s backend called %q is built in", kind, name)
 			}
@@ -38,22 +38,10 @@ func (a *app) pluginServe() *cobra.Command {
 	}
 }
 
-// oneCPU are the backends that have so little to do that a second processor
-// costs more than it gives: whenever something comes in, Go would wake another
-// thread to look for more.
-var oneCPU = []string{"native"}
-
-// served gives the backend, after this process has given up what it does not need.
-func served[B plugins.Backend](all []B, name string, log *slog.Logger) B {
+// settled gives the backend, after this process has given up what it does not need.
+func settled[B plugins.Backend](all []B, name string, log *slog.Logger) B {
 	b := all[slices.IndexFunc(all, called[B](name))]
-	if slices.Contains(oneCPU, name) {
-		runtime.GOMAXPROCS(1)
-	}
-	if b.Info().Has(plugins.CapUnprivileged) {
-		if err := confine(); err != nil {
-			log.Warn("the file system stays open to this process", "error", err)
-		}
-	}
+	served.Settle(b.Info(), log)
 	return b
 }
 

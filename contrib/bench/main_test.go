@@ -58,7 +58,7 @@ func TestRun(t *testing.T) {
 	}
 	dir := t.TempDir()
 	binary := filepath.Join(dir, "stentor")
-	build := exec.Command("go", "build", "-o", binary, "../../cmd/stentor")
+	build := exec.Command("go", "build", "-o", dir+"/", "../../cmd/...")
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("build stentor: %v\n%s", err, out)
 	}

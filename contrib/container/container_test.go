@@ -95,7 +95,7 @@ func TestImage(t *testing.T) {
 func build(t *testing.T, dir string) (root string) {
 	t.Helper()
 	stage := filepath.Join(dir, "stage")
-	run(t, "go", "build", "-o", filepath.Join(stage, "src/bin/stentor"), "../../cmd/stentor")
+	run(t, "go", "build", "-o", filepath.Join(stage, "src/bin")+"/", "../../cmd/...")
 	put(t, filepath.Join(stage, "etc/ssl/certs/ca-certificates.crt"), "")
 	// It keeps a cache in /var/lib whatever it is told.
 	buildah := []string{"unshare", "--mount", "--propagation", "private", "sh", "-ec", `mount -t tmpfs tmpfs /var/lib; exec "$@"`, "sh",

@@ -64,7 +64,7 @@ func (r *rig) speakerExposure() {
 	r.scores(maxSpeakerExposure, "--offline=true "+path)
 
 	// It has its arguments from execve(2) on, with what that takes from it.
-	const ofSpeaker = "pid=$(pgrep -u stentor -f plugin-serve) || exit\n"
+	const ofSpeaker = "pid=$(pgrep -u stentor -P $(systemctl show --value -p MainPID stentor)) || exit\n"
 	var status string
 	r.eventually("the speaker runs", func() bool {
 		res := r.try(ofSpeaker + "cat /proc/$pid/status")

@@ -23,7 +23,7 @@ var unpackers = map[string]string{
 // executables end with a star, folders with a slash.
 var packageFiles = map[string][]string{
 	"": { // every format
-		"usr/bin/stentor*", "etc/default/stentor", "usr/share/doc/stentor/reference.toml", "usr/share/doc/stentor/sbom.cdx.json",
+		"usr/bin/stentor*", "usr/libexec/stentor/stentor-native*", "etc/default/stentor", "usr/share/doc/stentor/reference.toml", "usr/share/doc/stentor/sbom.cdx.json",
 		"usr/share/doc/stentor/third-party-licenses.txt", "usr/share/man/man1/stentor.1.gz", "usr/share/man/man5/stentor.toml.5.gz", "usr/share/man/man7/stentor-plugin.7.gz",
 		"usr/share/bash-completion/completions/stentor", "usr/share/fish/vendor_completions.d/stentor.fish",
 	},

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net/url"
 	"runtime/debug"
+	"slices"
 	"strings"
 )
 
@@ -39,12 +40,22 @@ type hash struct {
 	Content string `json:"content"`
 }
 
-// inventory is the SBOM of a program, from what the linker wrote into it.
-func inventory(binary, version string) ([]byte, error) {
-	info, err := buildinfo.ReadFile(binary)
+// inventory is the SBOM of a program and of those that go with it, from what the
+// linker wrote into them.
+func inventory(version, program string, others ...string) ([]byte, error) {
+	info, err := buildinfo.ReadFile(program)
 	if err != nil {
 		return nil, err
 	}
+	for _, other := range others {
+		more, err := buildinfo.ReadFile(other)
+		if err != nil {
+			return nil, err
+		}
+		info.Deps = append(info.Deps, more.Deps...)
+	}
+	slices.SortFunc(info.Deps, func(a, b *debug.Module) int { return strings.Compare(a.Path, b.Path) })
+	info.Deps = slices.CompactFunc(info.Deps, func(a, b *debug.Module) bool { return a.Path == b.Path }) // one go.mod for all
 	return bill(info, version)
 }
 

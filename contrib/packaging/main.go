@@ -40,7 +40,7 @@ type build struct {
 	date    time.Time
 	out     string
 	stage   string
-	program string // in the stage
+	program string // in the stage, beside the others
 	built   string // the architecture that it is for
 	formats []string
 }
@@ -99,7 +99,7 @@ func (b *build) packages(arch string) error {
 	if err := b.compile(arch); err != nil {
 		return err
 	}
-	sbom, err := inventory(b.program, b.version)
+	sbom, err := inventory(b.version, b.program, b.program+"-native")
 	if err != nil {
 		return err
 	}
@@ -141,13 +141,13 @@ func (b *build) pack(recipe, format, arch string) error {
 	return err
 }
 
-// compile builds the program, the same from any folder, unless it is there.
+// compile builds the programs, the same from any folder, unless they are there.
 func (b *build) compile(arch string) error {
 	if b.built == arch {
 		return nil
 	}
-	_, err := command([]string{"CGO_ENABLED=0", "GOARCH=" + arch, "GOARM=7"}, "go", "build", "-trimpath", "-buildvcs=false",
-		"-ldflags", "-s -w -buildid= -X main.release="+b.version, "-o", b.program, "./cmd/stentor")
+	_, err := command([]string{"CGO_ENABLED=0", "GOARCH=" + arch, "GOARM=7"}, "go", "build", "-trimpath", "-tags=grpcnotrace", "-buildvcs=false",
+		"-ldflags", "-s -w -buildid= -X main.release="+b.version, "-o", b.stage+"/", "./cmd/...")
 	b.built = arch
 	return err
 }

@@ -303,7 +303,7 @@ func (l *Loop) drive(ctx context.Context, now time.Time, s *speaker, share plugi
 	if gather := s.since.Add(gatherFor); run && l.net.busy && !urgent && now.Before(gather) {
 		run, at = false, gather
 	}
-	if run {
+	if run && !s.coming() {
 		s.exposed.before(share)
 		s.start(ctx, now, share, l.Wake)
 	}

@@ -17,12 +17,31 @@ type speaker struct {
 	look    atomic.Bool // it says that something moved
 	exposed Exposure
 	unwatch context.CancelFunc
+	came    <-chan struct{} // closed when it can be called without a wait; nil: at once
 }
 
+// starting is a backend whose process may still be coming up.
+type starting interface{ Came() <-chan struct{} }
+
 func newSpeaker(b plugins.BGPBackend) *speaker {
-	return &speaker{
+	s := &speaker{
 		actor: newActor(b, sameSpeaker, func(want plugins.Speaker) int { return len(want.Announcements) }),
 		bgp:   b, exposed: Exposure{},
+	}
+	if b, ok := b.(starting); ok {
+		s.came = b.Came()
+	}
+	return s
+}
+
+// coming tells that a call would wait for the process. By then it might be
+// asked for more: the addresses are being put on the host meanwhile.
+func (s *speaker) coming() bool {
+	select {
+	case <-s.came:
+		return false
+	default:
+		return s.came != nil
 	}
 }
 

@@ -11,6 +11,15 @@ import (
 func (l *Loop) startWatch(ctx context.Context, s *speaker) {
 	ctx, s.unwatch = context.WithCancel(ctx)
 	l.watchers.Go(func() { l.watch(ctx, s.name(), s.bgp, &s.look) })
+	if s.coming() {
+		l.watchers.Go(func() {
+			select {
+			case <-s.came:
+				l.WakeNow()
+			case <-ctx.Done():
+			}
+		})
+	}
 }
 
 // watch turns a backend's hints into passes, for as long as ctx lasts.

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"slices"
 
 	"github.com/stentor-net/stentor/plugins"
@@ -108,6 +110,9 @@ func (r *Registry) isolated(i plugins.Info) (host.Program, error) {
 		return host.Program{}, fmt.Errorf("backend %s: isolate = true needs the stentor program: %w", i.Name, plugins.ErrUnsupported)
 	}
 	p := host.Own(i, append(slices.Clone(r.opts.Serve), string(i.Kind), i.Name)...)
+	if f := r.alone(i.Name); f != nil {
+		p = p.In(f)
+	}
 	if i.Has(plugins.CapUnprivileged) {
 		account := host.LeastAccount()
 		if log := r.opts.Plugins.Log; log != nil && account.Why != "" {
@@ -175,4 +180,20 @@ func (r *Registry) speaker(name string, o own) plugins.BGPBackend {
 		}
 	}
 	return nil
+}
+
+// alone is the program that holds one built-in alone, if it is installed: it
+// starts sooner, and takes less, than this one. It stays open.
+func (r *Registry) alone(name string) *os.File {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if f, known := r.programs[name]; known {
+		return f
+	}
+	f, err := host.Beside("stentor-" + name)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) && r.opts.Plugins.Log != nil {
+		r.opts.Plugins.Log.Warn("a backend's program is not used, and stentor runs in its place", "backend", name, "why", err)
+	}
+	r.programs[name] = f
+	return f
 }

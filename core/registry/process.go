@@ -60,4 +60,8 @@ func (r *Registry) Close() {
 	for _, b := range r.openBGPs {
 		_ = b.Close()
 	}
+	for _, f := range r.programs {
+		f.Close() // a nil one says so
+	}
+	clear(r.programs)
 }

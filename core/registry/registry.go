@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"sort"
 	"strings"
@@ -43,16 +44,17 @@ type Registry struct {
 	mu       sync.Mutex // guards the rest: config and status are read from several goroutines
 	openNets opened[plugins.NetBackend]
 	openBGPs opened[plugins.BGPBackend]
-	located  map[string]string // name to path
-	pinAll   bool              // no plugin runs without a pin
-	patient  bool              // see KeepTrying
+	located  map[string]string   // name to path
+	pinAll   bool                // no plugin runs without a pin
+	patient  bool                // see KeepTrying
+	programs map[string]*os.File // of built-ins in a program of their own; nil: there is none
 }
 
 // New makes a registry of the given built-ins.
 func New(nets []plugins.NetBackend, bgps []plugins.BGPBackend, o Options) *Registry {
 	return &Registry{
 		nets: nets, bgps: bgps, opts: o, configured: map[string]bool{},
-		openNets: opened[plugins.NetBackend]{}, openBGPs: opened[plugins.BGPBackend]{}, located: map[string]string{},
+		openNets: opened[plugins.NetBackend]{}, openBGPs: opened[plugins.BGPBackend]{}, located: map[string]string{}, programs: map[string]*os.File{},
 	}
 }
 

@@ -43,6 +43,10 @@ func (b *BGP) Detect(ctx context.Context) (plugins.Detection, error) { return b.
 // State tells how the process is that most peers share.
 func (b *BGP) State() State { return b.main.State() }
 
+// Came is closed once a call need not wait for the first process any more; nil
+// if none has to (see Options.Background).
+func (b *BGP) Came() <-chan struct{} { return b.main.came }
+
 // Processes tells how all its processes are.
 func (b *BGP) Processes() []State {
 	all := []State{b.main.State()}

@@ -20,9 +20,10 @@ type Program struct {
 	plugins.Manifest
 	Path string   // with no link in it
 	Args []string // besides the program's name
-	// own is this same program, which needs no check: who could change it could
-	// change the daemon.
-	own bool
+	// own is this same program, or one that is installed with it, which needs no
+	// pin and no manifest: who could change it could change the daemon.
+	own  bool
+	name string // of an own program, for ps(1); empty: stentor
 	// confined takes the capabilities from a program that runs as root, too.
 	confined bool
 	why      string // why it is no better account
@@ -60,7 +61,10 @@ func (p Program) advice() string {
 
 // title is what ps(1) shows.
 func (p Program) title() string {
-	if p.own {
+	switch {
+	case p.name != "":
+		return p.name
+	case p.own:
 		return "stentor"
 	}
 	return p.Path

@@ -44,6 +44,7 @@ type supervisor[B plugins.Backend] struct {
 	mu     sync.Mutex
 	now    *running[B] // nil while there is none
 	news   chan struct{}
+	came   chan struct{}   // closed when the first one is there, or did not come; nil: nobody waits for it
 	why    error           // why there is none
 	config *plugins.Config // what the backend was configured with
 	state  State
@@ -114,7 +115,7 @@ var errComing = errors.New("its process is coming up")
 // begin is keep for a process that is not there yet.
 func (s *supervisor[B]) begin() {
 	life, end := context.WithCancel(context.Background())
-	s.end, s.why = end, errComing
+	s.end, s.why, s.came = end, errComing, make(chan struct{})
 	go func() {
 		first, err := s.start(life)
 		switch {
@@ -270,6 +271,9 @@ func (s *supervisor[B]) down(last ending, wait time.Duration) {
 }
 
 func (s *supervisor[B]) publish(r *running[B], why error) {
+	if errors.Is(s.why, errComing) {
+		close(s.came)
+	}
 	s.now, s.why = r, why
 	close(s.news)
 	s.news = make(chan struct{})

@@ -17,7 +17,7 @@ func (s *Session) up() error {
 	}
 	s.mu.Unlock()
 	s.terms = &terms{localASN: s.LocalASN, external: s.external(), peer: s.machine.Peer(), local: local}
-	s.terms.own4, s.terms.own6 = s.Own(local)
+	s.terms.own = s.ownFrom(local)
 	messages := s.tell()
 	if s.Peer.GracefulRestart > 0 && s.terms.peer.Restart != nil {
 		s.mu.Lock()
@@ -30,6 +30,17 @@ func (s *Session) up() error {
 		}
 	}
 	return s.write(messages)
+}
+
+// ownFrom looks for a next hop only when a route needs one, and once for all of them.
+func (s *Session) ownFrom(local netip.Addr) func(wire.Family) netip.Addr {
+	found := map[wire.Family]netip.Addr{}
+	return func(f wire.Family) netip.Addr {
+		if _, known := found[f]; !known {
+			found[f] = s.Own(local, f)
+		}
+		return found[f]
+	}
 }
 
 // tell gives the messages that bring the peer up to date, and notes them as
@@ -50,7 +61,7 @@ func (s *Session) sync() {
 	s.waiting = nil
 	s.mu.Unlock()
 	if s.terms != nil {
-		s.terms.own4, s.terms.own6 = s.Own(s.terms.local)
+		s.terms.own = s.ownFrom(s.terms.local)
 		s.send(s.tell())
 	}
 	for _, done := range waiting {

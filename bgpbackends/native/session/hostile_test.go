@@ -31,8 +31,11 @@ func config(name string) Config {
 	return Config{
 		Peer: plugins.Peer{Name: name, Addr: netip.MustParseAddr("192.0.2.1"), ASN: 65000, Hold: 9 * time.Second, ConnectRetry: 2 * time.Second},
 		ID:   netip.MustParseAddr("192.0.2.7"), LocalASN: 65001, Log: slog.New(slog.DiscardHandler), Changed: func(string) {}, Pace: &Pace{},
-		Own: func(netip.Addr) (own4, own6 netip.Addr) {
-			return netip.MustParseAddr("192.0.2.7"), netip.MustParseAddr("2001:db8::7")
+		Own: func(_ netip.Addr, f wire.Family) netip.Addr {
+			if f == wire.IPv4 {
+				return netip.MustParseAddr("192.0.2.7")
+			}
+			return netip.MustParseAddr("2001:db8::7")
 		},
 	}
 }

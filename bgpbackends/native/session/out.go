@@ -67,9 +67,9 @@ type terms struct {
 	external bool
 	peer     *wire.Open
 	local    netip.Addr // this end of the connection
-	// own4 and own6 are addresses of this host for routes whose family is not
-	// that of the session; zero where there is none.
-	own4, own6 netip.Addr
+	// own gives an address of this host for routes whose family is not that of
+	// the session; zero where there is none.
+	own func(wire.Family) netip.Addr
 }
 
 func (t *terms) wire() wire.Session {
@@ -97,6 +97,12 @@ func family(p netip.Prefix) wire.Family {
 	return wire.IPv6
 }
 
+// noHop is why a route that has no next hop of its own gets none.
+var noHop = map[wire.Family]string{
+	wire.IPv4: "the peer does not take an IPv6 next hop for IPv4 (RFC 8950), and this host has no IPv4 address of its own to give instead",
+	wire.IPv6: "this host has no IPv6 address of its own to give as next hop",
+}
+
 // resolve gives the route as the peer of t can have it, or why it can't.
 func (t *terms) resolve(r Route) (told, string) {
 	f, hop := family(r.Prefix), r.NextHop
@@ -104,17 +110,10 @@ func (t *terms) resolve(r Route) (told, string) {
 		return told{}, fmt.Sprintf("the peer did not negotiate %s unicast", f)
 	}
 	if !hop.IsValid() {
-		switch {
-		case f == wire.IPv4 && (t.local.Is4() || t.peer.ExtendedNextHop), f == wire.IPv6 && t.local.Is6():
+		if f == wire.IPv4 && (t.local.Is4() || t.peer.ExtendedNextHop) || f == wire.IPv6 && t.local.Is6() {
 			hop = t.local
-		case f == wire.IPv4 && t.own4.IsValid():
-			hop = t.own4
-		case f == wire.IPv4:
-			return told{}, "the peer does not take an IPv6 next hop for IPv4 (RFC 8950), and this host has no IPv4 address of its own to give instead"
-		case t.own6.IsValid():
-			hop = t.own6
-		default:
-			return told{}, "this host has no IPv6 address of its own to give as next hop"
+		} else if hop = t.own(f); !hop.IsValid() {
+			return told{}, noHop[f]
 		}
 	}
 	if f == wire.IPv4 && hop.Is6() && !t.peer.ExtendedNextHop {

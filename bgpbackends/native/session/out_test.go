@@ -21,7 +21,7 @@ var (
 )
 
 func modern() *terms {
-	return &terms{localASN: 65001, external: true, local: netip.MustParseAddr("2001:db8::7"),
+	return &terms{localASN: 65001, external: true, local: netip.MustParseAddr("2001:db8::7"), own: only(netip.Addr{}),
 		peer: &wire.Open{ASN: 65000, FourOctetAS: true, Families: []wire.Family{wire.IPv4, wire.IPv6}, ExtendedNextHop: true}}
 }
 
@@ -100,6 +100,16 @@ func TestUpdate(t *testing.T) {
 	}
 }
 
+// only is a host whose one address that fits is a.
+func only(a netip.Addr) func(wire.Family) netip.Addr {
+	return func(f wire.Family) netip.Addr {
+		if a.IsValid() && family(netip.PrefixFrom(a, a.BitLen())) == f {
+			return a
+		}
+		return netip.Addr{}
+	}
+}
+
 func TestResolve(t *testing.T) {
 	own4, own6 := netip.MustParseAddr("192.0.2.7"), netip.MustParseAddr("2001:db8::8")
 	over4 := netip.MustParseAddr("192.0.2.9")
@@ -110,12 +120,12 @@ func TestResolve(t *testing.T) {
 		why    string
 	}{
 		"IPv4 over IPv6, RFC 8950":    {func(*terms) {}, Route{Prefix: v4a}, "2001:db8::7", ""},
-		"without it":                  {func(m *terms) { m.peer.ExtendedNextHop, m.own4 = false, own4 }, Route{Prefix: v4a}, "192.0.2.7", ""},
+		"without it":                  {func(m *terms) { m.peer.ExtendedNextHop, m.own = false, only(own4) }, Route{Prefix: v4a}, "192.0.2.7", ""},
 		"without it, no own address":  {func(m *terms) { m.peer.ExtendedNextHop = false }, Route{Prefix: v4a}, "", "RFC 8950"},
 		"a given hop, without it":     {func(m *terms) { m.peer.ExtendedNextHop = false }, Route{Prefix: v4a, NextHop: own6}, "", "RFC 8950"},
 		"a given hop":                 {func(*terms) {}, Route{Prefix: v6, NextHop: own6}, "2001:db8::8", ""},
 		"IPv4 over IPv4":              {func(m *terms) { m.local = over4 }, Route{Prefix: v4a}, "192.0.2.9", ""},
-		"IPv6 over IPv4":              {func(m *terms) { m.local, m.own6 = over4, own6 }, Route{Prefix: v6}, "2001:db8::8", ""},
+		"IPv6 over IPv4":              {func(m *terms) { m.local, m.own = over4, only(own6) }, Route{Prefix: v6}, "2001:db8::8", ""},
 		"IPv6 over IPv4, no own":      {func(m *terms) { m.local = over4 }, Route{Prefix: v6}, "", "no IPv6 address of its own"},
 		"IPv6 that nobody negotiated": {func(m *terms) { m.peer.Families = nil }, Route{Prefix: v6}, "", "did not negotiate IPv6"},
 	}

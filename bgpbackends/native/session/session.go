@@ -21,9 +21,6 @@ import (
 	"github.com/stentor-net/stentor/plugins"
 )
 
-// writeLimit is how long a peer may take nothing in.
-const writeLimit = 10 * time.Second
-
 // Config is what a session shall be.
 type Config struct {
 	Peer     plugins.Peer
@@ -36,9 +33,9 @@ type Config struct {
 	// Changed is called from goroutines of the session's own when View has news.
 	// It must not block.
 	Changed func(why string)
-	// Own gives addresses of this host, one for each family, that the peers of
-	// a session from local can use as next hop.
-	Own func(local netip.Addr) (own4, own6 netip.Addr)
+	// Own gives an address of this host that the peers of a session from local
+	// can use as next hop; zero if there is none.
+	Own func(local netip.Addr, f wire.Family) netip.Addr
 	BFD *bfd.Endpoint
 	// Pace is what the sessions of one speaker share.
 	Pace *Pace
@@ -253,8 +250,13 @@ func (s *Session) run() {
 			if e.conn != nil {
 				s.connected(e.conn)
 			}
-			if e.Kind == fsm.HoldExpired && s.heardSince() {
-				continue
+			switch e.Kind {
+			case fsm.KeepaliveExpired: // awake anyway, so that the HoldTimer need not wake us
+				s.heardSince()
+			case fsm.HoldExpired:
+				if s.heardSince() {
+					continue
+				}
 			}
 			if e.Kind == fsm.RetryExpired && s.machine.State() == plugins.StateConnect {
 				e.Why = s.unanswered()
@@ -373,23 +375,6 @@ func (s *Session) drop() {
 		s.conn.Close()
 		s.conn = nil
 	}
-}
-
-func (s *Session) write(messages []byte) error {
-	if len(messages) == 0 {
-		return nil
-	}
-	s.mu.Lock()
-	conn := s.conn
-	s.mu.Unlock()
-	if conn == nil {
-		return net.ErrClosed
-	}
-	if err := conn.SetWriteDeadline(time.Now().Add(writeLimit)); err != nil {
-		return err
-	}
-	_, err := conn.Write(messages)
-	return err
 }
 
 func (s *Session) set(t fsm.Timer, after time.Duration) {

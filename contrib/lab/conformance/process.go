@@ -8,6 +8,7 @@ import (
 	"syscall"
 
 	"github.com/stentor-net/stentor/bgpbackends"
+	"github.com/stentor-net/stentor/contrib/lab"
 	"github.com/stentor-net/stentor/plugins"
 	"github.com/stentor-net/stentor/plugins/host"
 	"github.com/stentor-net/stentor/plugins/plugintest"
@@ -22,7 +23,11 @@ func serve(name string) error {
 	if _, err := builtin(name, slog.New(slog.DiscardHandler)); err != nil {
 		return err
 	}
-	plugins.ServeBGP(func(log *slog.Logger) plugins.BGPBackend {
+	serve := plugins.ServeBGP
+	if name == string(lab.Native) {
+		serve = plugins.ServeBGPLean // as stentor-native does
+	}
+	serve(func(log *slog.Logger) plugins.BGPBackend {
 		b, _ := builtin(name, log) // it is there
 		return b
 	})

@@ -14,10 +14,10 @@ import (
 	"github.com/stentor-net/stentor/contrib/lab/rs"
 )
 
-// speaker is the process of gobgp that all peers share.
+// speaker is the process of the BGP backend that all peers share.
 func (v view) speaker() backendView {
 	for _, b := range v.Backends {
-		if b.Name == "gobgp" && b.Peer == "" {
+		if b.Kind == "bgp" && b.Peer == "" {
 			return b
 		}
 	}
@@ -105,6 +105,39 @@ func TestSpeakerIsPowerless(t *testing.T) {
 	if syscall.Kill(child.PID, 0) == nil {
 		t.Error("the process outlived the daemon")
 	}
+}
+
+// TestLeanSpeaker: native runs as the program of its own that is installed with
+// stentor, under its name, and comes back when it is killed.
+func TestLeanSpeaker(t *testing.T) {
+	r := newRig(t, lab.Embedded)
+	r.configFor(lab.HostA, lab.Native, "", "web=198.18.0.1/32=primary")
+	r.start(lab.HostA)
+	r.holds(lab.HostA, 20*time.Second, route)
+	before := r.status(lab.HostA).speaker()
+	lean := func(b backendView) {
+		t.Helper()
+		proc := fmt.Sprintf("/proc/%d/", b.PID)
+		if program, err := os.Readlink(proc + "exe"); err != nil || program != binary+"-native" {
+			t.Errorf("it is %s, %v", program, err)
+		}
+		if name, err := os.ReadFile(proc + "comm"); err != nil || string(name) != "stentor-native\n" {
+			t.Errorf("it is called %q, %v", name, err)
+		}
+	}
+	lean(before)
+	if err := syscall.Kill(before.PID, syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	var now backendView
+	r.until("another process", 5*time.Second, func() (bool, string) {
+		now = r.status(lab.HostA).speaker()
+		return now.Restarts == 1 && now.PID != 0 && now.PID != before.PID, fmt.Sprint(now)
+	})
+	lean(now)
+	r.holds(lab.HostA, 20*time.Second, route)
+	r.stop(lab.HostA)
+	r.holds(lab.HostA, 5*time.Second)
 }
 
 // TestSpeakerKilled: a speaker that is killed is back with its routes, and the

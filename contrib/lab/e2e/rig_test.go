@@ -27,7 +27,7 @@ func TestMain(m *testing.M) {
 	dir, err := os.MkdirTemp("", "e2e-")
 	if err == nil {
 		binary = filepath.Join(dir, "stentor")
-		build := exec.Command("go", "build", "-o", binary, "../../../cmd/stentor")
+		build := exec.Command("go", "build", "-o", dir+"/", "../../../cmd/...")
 		build.Env = append(os.Environ(), "CGO_ENABLED=0")
 		build.Stderr = os.Stderr
 		err = build.Run()
@@ -205,11 +205,12 @@ type checkView struct {
 }
 
 type backendView struct {
-	Name, User, Peer string
-	PID, Restarts    int
-	Isolated         bool
-	Powerless        bool
-	LastEnd          string `json:"last_end"`
+	Name, Kind    string
+	User, Peer    string
+	PID, Restarts int
+	Isolated      bool
+	Powerless     bool
+	LastEnd       string `json:"last_end"`
 }
 
 type peerView struct {
