@@ -96,7 +96,19 @@ func packageLife(t *testing.T, suite hosts.Suite, first, lelastic string) {
 	r.settled(api, dns)
 	r.do("grep -qx '# mine' /etc/default/stentor")
 
-	// Unless it was told not to.
+	// Unless the new version would not start: then the routes would be gone.
+	pid = r.pid()
+	r.do("cp " + conf + " /root/good && echo 'mistake = 1' >>" + conf)
+	if out := r.do("dpkg --force-confdef -i /root/first.deb 2>&1"); !strings.Contains(out, "goes on, as the new one refuses the config") {
+		t.Errorf("the upgrade does not say why the daemon was left alone:\n%s", out)
+	}
+	if r.pid() != pid {
+		t.Error("the upgrade restarted a daemon whose config has a mistake")
+	}
+	r.do("cp /root/good " + conf + " && dpkg --force-confdef -i /root/second.deb")
+	r.settled(api, dns)
+
+	// And unless it was told not to.
 	r.do("echo STENTOR_RESTART_ON_UPGRADE=no >>/etc/default/stentor")
 	pid = r.pid()
 	if out := r.do("dpkg --force-confdef -i /root/first.deb 2>&1"); !strings.Contains(out, "when it suits: systemctl restart stentor") {
