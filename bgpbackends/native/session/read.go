@@ -15,16 +15,20 @@ const readBuffer = 4096
 
 // read turns what comes into events until the connection ends.
 func (s *Session) read(ctx context.Context, conn net.Conn, turn int) {
-	in := wire.NewReader(bufio.NewReaderSize(conn, readBuffer))
+	from := &drowsy{Conn: conn}
+	buffer := bufio.NewReaderSize(from, readBuffer)
+	in := wire.NewReader(buffer)
 	in.Max = wire.MaxExtendedLen // offered; a peer that did not offer it sends none
 	enhanced := false
 	for {
+		settled := s.settled.Load() == int64(turn)
+		from.drowse = settled && buffer.Buffered() == 0
 		e := tagged{turn: turn}
 		t, body, err := in.Next()
 		if err == nil {
 			err = s.decode(&e, t, body, &enhanced)
 		}
-		if err == nil && (e.Kind == fsm.Alive || e.Kind == fsm.Updated) && s.settled.Load() == int64(turn) {
+		if err == nil && (e.Kind == fsm.Alive || e.Kind == fsm.Updated) && settled {
 			s.heard.end() // that is all there is to it (RFC 4271 §8.2.2, events 26 and 27)
 			continue
 		}

@@ -251,8 +251,9 @@ func (s *Session) run() {
 				s.connected(e.conn)
 			}
 			switch e.Kind {
-			case fsm.KeepaliveExpired: // awake anyway, so that the HoldTimer need not wake us
+			case fsm.KeepaliveExpired: // awake anyway, so that neither the HoldTimer nor the peer need wake us
 				s.heardSince()
+				s.withConn(rouse)
 			case fsm.HoldExpired:
 				if s.heardSince() {
 					continue
@@ -390,11 +391,27 @@ func (s *Session) set(t fsm.Timer, after time.Duration) {
 
 // heardSince lets the HoldTimer run on if the peer was heard since it was set.
 func (s *Session) heardSince() bool {
-	left := s.hold - s.heard.length()
+	silent := s.heard.length()
+	s.withConn(func(conn net.Conn) {
+		if ago, known := lastHeard(conn); known {
+			silent = min(silent, ago)
+		}
+	})
+	left := s.hold - silent
 	if left > 0 {
 		s.arm(fsm.Hold, left)
 	}
 	return left > 0
+}
+
+// withConn does something with the connection, if there is one.
+func (s *Session) withConn(do func(net.Conn)) {
+	s.mu.Lock()
+	conn := s.conn
+	s.mu.Unlock()
+	if conn != nil {
+		do(conn)
+	}
 }
 
 func (s *Session) arm(t fsm.Timer, after time.Duration) {

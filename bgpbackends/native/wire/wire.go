@@ -36,6 +36,9 @@ func (t Type) String() string {
 	return fmt.Sprintf("message of type %d", uint8(t))
 }
 
+// KeepaliveLen is the length of a KEEPALIVE, the shortest message (RFC 4271 §4.4).
+const KeepaliveLen = headerLen
+
 const (
 	headerLen = 19
 	// MaxLen is the longest message (RFC 4271 §4.1), and MaxExtendedLen the

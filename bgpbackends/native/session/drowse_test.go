@@ -1,0 +1,119 @@
+package session
+
+import (
+	"errors"
+	"io"
+	"net"
+	"testing"
+	"time"
+
+	"github.com/stentor-net/stentor/bgpbackends/native/wire"
+)
+
+// pair is a TCP connection over the loopback.
+func pair(t *testing.T) (here, there net.Conn) {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	if here, err = net.Dial("tcp", l.Addr().String()); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { here.Close() })
+	if there, err = l.Accept(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { there.Close() })
+	return here, there
+}
+
+// TestDrowsy: a KEEPALIVE waits in the kernel until the reader is roused; what
+// is longer, and the end of the connection, do not.
+func TestDrowsy(t *testing.T) {
+	here, there := pair(t)
+	keepalive := wire.AppendKeepalive(nil)
+	cease := wire.AppendNotification(nil, &wire.Notification{Code: wire.Cease})
+	d := &drowsy{Conn: here}
+	type result struct {
+		n   int
+		err error
+	}
+	results := make(chan result)
+	read := func(drowse bool) {
+		go func() {
+			d.drowse = drowse
+			n, err := d.Read(make([]byte, 100))
+			results <- result{n, err}
+		}()
+	}
+	send := func(b []byte) {
+		t.Helper()
+		if _, err := there.Write(b); err != nil {
+			t.Fatal(err)
+		}
+	}
+	expect := func(what string, n int, want error) {
+		t.Helper()
+		select {
+		case r := <-results:
+			if r.n != n || !errors.Is(r.err, want) {
+				t.Errorf("%s: read %d bytes, %v, want %d, %v", what, r.n, r.err, n, want)
+			}
+		case <-time.After(20 * time.Second):
+			t.Fatalf("%s: nothing was read", what)
+		}
+	}
+	// unread sends a KEEPALIVE to a reader that is drowsy. One that had only begun
+	// to be takes it at once, and is tried again, with more of a start.
+	unread := func() {
+		t.Helper()
+		for start := range 20 {
+			read(true)
+			<-time.After(time.Duration(start) * time.Millisecond)
+			send(keepalive)
+			lain, done := 0, false
+			for lain < 50 && !done {
+				select {
+				case r := <-results:
+					if done = true; r.n != len(keepalive) || r.err != nil {
+						t.Fatalf("%d bytes were read, %v", r.n, r.err)
+					}
+				case <-time.After(time.Millisecond):
+					if waiting(here) == len(keepalive) {
+						lain++
+					}
+				}
+			}
+			if !done {
+				return
+			}
+		}
+		t.Fatal("each KEEPALIVE woke the reader")
+	}
+
+	unread()
+	if ago, known := lastHeard(here); !known || ago > 20*time.Second {
+		t.Errorf("last heard %s ago, %v", ago, known)
+	}
+	rouse(here)
+	expect("roused", len(keepalive), nil)
+
+	rouse(here) // for nothing: there is none
+	unread()
+	send(keepalive)
+	expect("the second one", 2*len(keepalive), nil)
+
+	read(true)
+	send(cease)
+	expect("a NOTIFICATION", len(cease), nil)
+
+	read(false)
+	send(keepalive[:3])
+	expect("the rest of a message", 3, nil)
+
+	read(true)
+	there.Close()
+	expect("the end", 0, io.EOF)
+}
