@@ -111,11 +111,6 @@ func (h *hook) work() {
 		began := time.Now()
 		err := h.runner.tell(cfg, c)
 		h.mu.Lock()
-		if err != nil {
-			h.stat.Failed++
-		} else {
-			h.stat.Delivered++
-		}
 		lost := h.stat.Dropped - dropped
 		dropped = h.stat.Dropped
 		h.mu.Unlock()
@@ -128,6 +123,13 @@ func (h *hook) work() {
 		if lost > 0 {
 			log.Warn("hook is too slow, its oldest events were dropped", "dropped", lost)
 		}
+		h.mu.Lock() // last: who sees the count finds the reason in the log
+		if err != nil {
+			h.stat.Failed++
+		} else {
+			h.stat.Delivered++
+		}
+		h.mu.Unlock()
 	}
 }
 
