@@ -28,8 +28,9 @@ const (
 	// tellTime bounds the wait until the peers were sent what Apply changed. A
 	// peer that does not read must not hold up the others.
 	tellTime = 2 * time.Second
-	// maxPrepend keeps AS_PATH far below what peers limit it to.
-	maxPrepend = 30
+	// maxPrepend keeps AS_PATH below what peers limit it to, and has room for a
+	// secondary's role and a drain on top of what a config may say, which is 32.
+	maxPrepend = 50
 )
 
 var checks = desired.Checks{MaxPrepend: maxPrepend, Peer: peer}

@@ -71,9 +71,9 @@ func TestVerbsLeaveNoProcess(t *testing.T) {
 	}{
 		"diff":                         {"diff", "", exitNo},
 		"check":                        {"check", "", -1}, // the host may have problems
-		"diff, and a wrong setting":    {"diff", "[backend.gobgp]\nnosuch = 1\n", exitUsage},
-		"check, and a wrong setting":   {"check", "[backend.gobgp]\nnosuch = 1\n", exitUsage},
-		"apply for an image, and that": {"apply", "[backend.gobgp]\nnosuch = 1\n", exitUsage},
+		"diff, and a wrong setting":    {"diff", "[backend.native]\nnosuch = 1\n", exitUsage},
+		"check, and a wrong setting":   {"check", "[backend.native]\nnosuch = 1\n", exitUsage},
+		"apply for an image, and that": {"apply", "[backend.native]\nnosuch = 1\n", exitUsage},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()

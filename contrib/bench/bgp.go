@@ -19,7 +19,7 @@ func bgpChapters(ctx context.Context, b *bed, t *table, o options, binary string
 	speakers := []speaker{native, embedded}
 	t.column(native.name(), native.version(ctx))
 	t.column(embedded.name(), embedded.version(ctx))
-	t.note("stentor is gobgp, its default. Both have the speaker in a process of its own, which the figures of memory and CPU are of; they put the addresses on the host too.")
+	t.note("stentor is gobgp, stentor, native the default. Both have the speaker in a process of its own, which the figures of memory and CPU are of; they put the addresses on the host too.")
 	for _, other := range otherSpeakers(b) {
 		t.column(other.name(), other.version(ctx))
 		if other.installed() {

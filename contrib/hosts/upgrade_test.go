@@ -24,10 +24,10 @@ type speaking struct {
 const helped = "graceful_restart = \"10s\"\n"
 
 var speakings = []speaking{
-	{name: "gobgp, graceful restart", bgp: helped, keeps: true, core: true},
-	{name: "gobgp"},
-	{name: "native, graceful restart", bgp: "backend = \"native\"\n" + helped, keeps: true},
-	{name: "native", bgp: "backend = \"native\"\n"},
+	{name: "native, graceful restart", bgp: helped, keeps: true, core: true},
+	{name: "native"},
+	{name: "gobgp, graceful restart", bgp: "backend = \"gobgp\"\n" + helped, keeps: true, core: true},
+	{name: "gobgp", bgp: "backend = \"gobgp\"\n"},
 	{name: "frr, on_restart = keep", bgp: "backend = \"frr\"\non_restart = \"keep\"\n", unit: "frr", keeps: true, core: true},
 	{name: "frr", bgp: "backend = \"frr\"\n", unit: "frr"},
 	{name: "bird, on_restart = keep", bgp: "backend = \"bird\"\non_restart = \"keep\"\n", unit: "bird", keeps: true},

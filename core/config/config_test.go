@@ -23,7 +23,7 @@ var (
 	}
 )
 
-// testOptions are backends with known gaps: native can do little, iproute can
+// testOptions are backends with known gaps: plain can do little, iproute can
 // use any link.
 func testOptions() Options {
 	all := []plugins.Cap{
@@ -33,7 +33,7 @@ func testOptions() Options {
 	}
 	infos := map[plugins.Kind]map[string][]plugins.Cap{
 		plugins.KindNet: {"netplan": {plugins.CapPersist}, "iproute": {plugins.CapLink}},
-		plugins.KindBGP: {"gobgp": all, "frr": append(slices.Clone(all), plugins.CapOutlivesDaemon), "native": nil},
+		plugins.KindBGP: {"native": all, "gobgp": all, "frr": append(slices.Clone(all), plugins.CapOutlivesDaemon), "plain": nil},
 	}
 	return Options{
 		Offline: true,

@@ -46,7 +46,7 @@ role    = "secondary"
 		Network: Network{Backend: "auto", HoldDown: 500 * time.Millisecond},
 		History: History{MaxSize: 4 << 20},
 		BGP: BGP{
-			Backend: "gobgp", Provider: "linode", ASN: 65001, RouterID: netip.MustParseAddr("192.0.2.7"),
+			Backend: "native", Provider: "linode", ASN: 65001, RouterID: netip.MustParseAddr("192.0.2.7"),
 			Peers:      []plugins.Peer{peer(1), peer(2), peer(3), slow},
 			DrainGrace: 2 * time.Second, OnExit: OnExitWithdraw, OnRestart: OnRestartStop,
 		},

@@ -29,7 +29,7 @@ func schema() *spec {
 		}},
 		"bgp": {
 			keys: with(session(), map[string]reader{
-				"backend":       text("gobgp", name),
+				"backend":       text("native", name),
 				"provider":      oneOf(provider.Names()...),
 				"dcid":          integer(1, 9999),
 				"region":        text("eu-central", anyText),
@@ -77,7 +77,7 @@ func schema() *spec {
 		"plugins": {keys: map[string]reader{"require_pin": truth}},
 		"hook":    {example: "chat", each: hook()},
 		"history": {keys: map[string]reader{"max_size": text("4MiB", size)}},
-		"backend": {example: "gobgp", each: &spec{opaque: true}},
+		"backend": {example: "native", each: &spec{opaque: true}},
 		"provider": {subs: map[string]*spec{
 			"linode": {subs: map[string]*spec{"regions": {example: "de-fra-2", eachKey: integer(1, 9999)}}},
 		}},

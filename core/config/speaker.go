@@ -16,7 +16,7 @@ func (b *builder) speaker() {
 	t, cfg := b.root.sub("bgp"), &b.cfg.BGP
 	b.provider, _ = provider.Lookup("generic")
 	cfg.OnExit, cfg.OnRestart, cfg.DrainGrace = OnExitWithdraw, OnRestartStop, 2*time.Second
-	cfg.Backend, cfg.Provider = "gobgp", b.provider.Name
+	cfg.Backend, cfg.Provider = "native", b.provider.Name
 	if t == nil && len(b.vips) == 0 {
 		return // nothing to announce, and nobody to announce it to
 	}

@@ -36,10 +36,11 @@ func (v view) peer(name string) (state, lastError string) {
 // route is what the route servers hear of the one VIP.
 const route = "198.18.0.1/32=65000:1"
 
-// isolated is a rig with one host that announces to four route servers.
+// isolated is a rig with one host that announces to four route servers, by the
+// speaker that can be ended by a message.
 func isolated(t *testing.T) *rig {
 	r := newRig(t, lab.Embedded)
-	r.config(lab.HostA, "web=198.18.0.1/32=primary")
+	r.configFor(lab.HostA, lab.GoBGP, "", "web=198.18.0.1/32=primary")
 	r.start(lab.HostA)
 	r.holds(lab.HostA, 20*time.Second, route)
 	return r
