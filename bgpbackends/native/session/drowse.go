@@ -55,15 +55,15 @@ func lowWater(conn net.Conn, bytes int) (done bool) {
 	return done
 }
 
-// lastHeard is how long ago the peer's last data came (tcp(7)), if the kernel
-// can tell.
-func lastHeard(conn net.Conn) (ago time.Duration, known bool) {
+// lastHeard is how long ago the peer's last data came, to the millisecond
+// (TCP_INFO, tcp(7)); 0 if the kernel can't tell.
+func lastHeard(conn net.Conn) (ago time.Duration) {
 	control(conn, func(fd int) {
 		if info, err := unix.GetsockoptTCPInfo(fd, unix.IPPROTO_TCP, unix.TCP_INFO); err == nil {
-			ago, known = time.Duration(info.Last_data_recv)*time.Millisecond, true
+			ago = time.Duration(info.Last_data_recv) * time.Millisecond
 		}
 	})
-	return ago, known
+	return ago
 }
 
 // control does something with a connection's socket, if it has one.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"time"
 
 	"github.com/stentor-net/stentor/bgpbackends/native/fsm"
 	"github.com/stentor-net/stentor/bgpbackends/native/wire"
@@ -29,7 +30,11 @@ func (s *Session) read(ctx context.Context, conn net.Conn, turn int) {
 			err = s.decode(&e, t, body, &enhanced)
 		}
 		if err == nil && (e.Kind == fsm.Alive || e.Kind == fsm.Updated) && settled {
-			s.heard.end() // that is all there is to it (RFC 4271 §8.2.2, events 26 and 27)
+			ago := time.Duration(0)
+			if e.Kind == fsm.Alive { // it may have lain there
+				ago = lastHeard(conn)
+			}
+			s.heard.end(ago) // that is all there is to it (RFC 4271 §8.2.2, events 26 and 27)
 			continue
 		}
 		var n *wire.Notification

@@ -384,7 +384,7 @@ func (s *Session) set(t fsm.Timer, after time.Duration) {
 		after = s.Pace.next(after)
 	case fsm.Hold:
 		s.hold = after
-		s.heard.end()
+		s.heard.end(0)
 	}
 	s.arm(t, after)
 }
@@ -393,8 +393,8 @@ func (s *Session) set(t fsm.Timer, after time.Duration) {
 func (s *Session) heardSince() bool {
 	silent := s.heard.length()
 	s.withConn(func(conn net.Conn) {
-		if ago, known := lastHeard(conn); known {
-			silent = min(silent, ago)
+		if waiting(conn) >= wire.KeepaliveLen {
+			silent = min(silent, lastHeard(conn))
 		}
 	})
 	left := s.hold - silent

@@ -12,7 +12,8 @@ type silence struct {
 	ended atomic.Int64 // when the last one ended, in nanoseconds from start
 }
 
-func (s *silence) end() { s.ended.Store(int64(time.Since(s.start))) }
+// end ends it now, or so long ago.
+func (s *silence) end(ago time.Duration) { s.ended.Store(int64(time.Since(s.start) - ago)) }
 
 func (s *silence) length() time.Duration {
 	return time.Since(s.start) - time.Duration(s.ended.Load())
