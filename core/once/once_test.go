@@ -89,7 +89,7 @@ func (s speaker) Apply(_ context.Context, want plugins.Speaker) error {
 	return errors.New("it is down")
 }
 func (speaker) Info() plugins.Info {
-	return plugins.Info{Name: "gobgp", Kind: plugins.KindBGP, API: plugins.APIVersion, Caps: []plugins.Cap{plugins.CapPrepend}}
+	return plugins.Info{Name: "native", Kind: plugins.KindBGP, API: plugins.APIVersion, Caps: []plugins.Cap{plugins.CapPrepend}}
 }
 
 const uplink = `link set lo up
@@ -400,7 +400,7 @@ func TestRoutesGoFirst(t *testing.T) {
 	if _, err := b.apply(time.Minute); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(filepath.Join(b.opts.StateDir, "speakers.json"), []byte(`{"names": ["gobgp"]}`), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(b.opts.StateDir, "speakers.json"), []byte(`{"names": ["native"]}`), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	b.expire()

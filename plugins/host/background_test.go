@@ -2,8 +2,12 @@ package host
 
 import (
 	"errors"
+	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stentor-net/stentor/plugins"
 )
@@ -56,5 +60,34 @@ func TestBackgroundCloses(t *testing.T) {
 	}
 	if _, err := b.Detect(t.Context()); err == nil {
 		t.Error("a closed backend answers")
+	}
+}
+
+// TestCloseOfHung: one that never shakes hands is not waited for either.
+func TestCloseOfHung(t *testing.T) {
+	r := newRig(t)
+	r.Background = true
+	r.limits.start = time.Hour
+	path := r.install("hangstart")
+	b, err := r.tryOpen("hangstart")
+	if err != nil {
+		t.Fatal(err)
+	}
+	runs := func() bool {
+		all, err := filepath.Glob("/proc/[0-9]*/exe")
+		return err == nil && slices.ContainsFunc(all, func(exe string) bool {
+			to, err := os.Readlink(exe)
+			return err == nil && to == path
+		})
+	}
+	r.eventually("it runs", runs)
+	closed := make(chan error, 1)
+	go func() { closed <- b.Close() }()
+	r.eventually("it is closed", func() bool { return len(closed) > 0 })
+	if err := <-closed; err != nil {
+		t.Error(err)
+	}
+	if runs() {
+		t.Error("it runs on")
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
@@ -52,6 +53,14 @@ func launch(ctx context.Context, o Options, prog Program) (*instance, error) {
 	log := o.Log.With("plugin", prog.Name)
 	runDir := o.runDir(prog.User)
 	go sweep(runDir)
+	// go-plugin would wait for the handshake, whoever still wants it.
+	var started atomic.Pointer[process]
+	unwanted := context.AfterFunc(ctx, func() {
+		if p := started.Load(); p != nil {
+			p.kill("was not wanted any more")
+		}
+	})
+	defer unwanted()
 	i.client = plugin.NewClient(&plugin.ClientConfig{
 		HandshakeConfig:  wire.Handshake(),
 		VersionedPlugins: map[int]plugin.PluginSet{plugins.APIVersion: {wire.Service: connection{}}},
@@ -65,6 +74,9 @@ func launch(ctx context.Context, o Options, prog Program) (*instance, error) {
 			cmd.Env = append(cmd.Env, "GODEBUG=tracebacklabels=1", "LANG=C.UTF-8", "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "TMPDIR="+dir)
 			err := short(dir)
 			if err == nil {
+				err = ctx.Err()
+			}
+			if err == nil {
 				i.proc, err = newProcess(cmd, dir, prog.User)
 			}
 			if err != nil {
@@ -72,6 +84,7 @@ func launch(ctx context.Context, o Options, prog Program) (*instance, error) {
 				return nil, err
 			}
 			i.proc.netns, i.proc.confined = o.NetNS, prog.confined
+			started.Store(i.proc)
 			return i.proc, nil
 		},
 		GRPCDialOptions: []grpc.DialOption{

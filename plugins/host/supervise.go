@@ -196,6 +196,9 @@ func (s *supervisor[B]) run(ctx context.Context, r *running[B], last ending) {
 			}
 		}
 		for r = nil; r == nil; {
+			if ctx.Err() != nil {
+				return
+			}
 			wait := min(s.opts.limits.retryMin<<min(fails, 16), s.opts.limits.retryMax)
 			wait = wait/2 + rand.N(wait/2+1) // jitter, lest a fleet tries in step
 			fails++
