@@ -27,7 +27,8 @@ func ServeBGPLean(make func(log *slog.Logger) BGPBackend) {
 	b := make(log)
 	handshake := wire.Handshake()
 	if os.Getenv(handshake.MagicCookieKey) != handshake.MagicCookieValue {
-		os.Exit(byHand(b.Info(), os.Args, os.Stdout, os.Stderr))
+		fmt.Fprintf(os.Stderr, "this is the BGP backend %[1]s of Stentor, which starts it by itself: [bgp] backend = %[1]q\n", b.Info().Name)
+		os.Exit(2)
 	}
 	ignoreStops()
 	if err := serveLean(log, func(s *grpc.Server) { RegisterBGP(s, b) }); err != nil {
