@@ -203,6 +203,36 @@ func TestGracefulRestartCapability(t *testing.T) {
 	l.event(on, "a withdrawal", func(e bgppeer.Event) bool { return e.Update != nil && len(e.Update.Withdrawn) > 0 })
 }
 
+// While GoBGP holds its table back after a start with graceful restart, it holds
+// withdrawals back too, and never sends them: a route must not be out by then.
+func TestWithdrawnWhileDeferring(t *testing.T) {
+	if !inNetns(t, host6, rs1) {
+		return
+	}
+	l := newLab(t)
+	rs := l.routeServer(rs1, func(c *bgppeer.Config) { c.GracefulRestart = time.Minute })
+	p := peer("rs1", rs1)
+	p.GracefulRestart = 5 * time.Second
+	l.apply(speakerOf([]plugins.Peer{p}, announcement(vipA, 1), announcement(vipB, 1)))
+	l.event(rs, "the session", func(e bgppeer.Event) bool { return e.Kind == bgppeer.Established })
+	l.until("its state", func() (bool, any) { s := l.observe("rs1"); return s.State == plugins.StateEstablished, s })
+
+	// As if the peer's OPEN had been looked at too late for the first table.
+	l.b.mu.Lock()
+	s := l.b.sessions[p.Addr]
+	caps := s.caps
+	s.caps = nil
+	_, err := l.b.setPolicy(l.ctx)
+	s.caps = caps
+	l.b.release(s)
+	l.b.mu.Unlock()
+	if err != nil || caps == nil {
+		t.Fatalf("capabilities %v, %v", caps, err)
+	}
+	l.apply(speakerOf([]plugins.Peer{p}, announcement(vipB, 1)))
+	l.holds(rs, vipB)
+}
+
 // What one session has learned is not believed in the next.
 func TestCapabilityLostBetweenSessions(t *testing.T) {
 	if !inNetns(t, host6, rs1) {

@@ -92,6 +92,9 @@ type peerInfo struct {
 	caps     capabilities
 	received int
 	restart  bool // both ends offered graceful restart
+	// deferring: GoBGP holds the table and every change of it back until the
+	// peers sent End-of-RIB, or the DeferralTime is over (RFC 4724 §4.1).
+	deferring bool
 }
 
 // peerInfo asks GoBGP about one peer, or about all for the zero Addr.
@@ -108,6 +111,7 @@ func (b *Backend) peerInfo(ctx context.Context, addr netip.Addr) (map[netip.Addr
 		}
 		i := peerInfo{state: sessionStates[p.GetState().GetSessionState()], caps: readCapabilities(p)}
 		i.restart = p.GetGracefulRestart().GetEnabled() && i.caps.gracefulRestart
+		i.deferring = p.GetGracefulRestart().GetLocalRestarting()
 		for _, f := range p.GetAfiSafis() {
 			i.received += int(f.GetState().GetReceived())
 		}

@@ -78,6 +78,12 @@ func (b *Backend) release(s *session) {
 	if !changed || !s.crossFamily(b.shared) || b.ledger.policyWhile(s.peer.Addr) != plugins.StateEstablished {
 		return
 	}
+	info, err := b.peerInfo(b.life, s.peer.Addr)
+	if err != nil || info[s.peer.Addr].deferring {
+		// The table is still to come, under this policy. Sent now as well, a
+		// route that goes before then would never be withdrawn.
+		return
+	}
 	err = b.bgp.ResetPeer(b.life, &api.ResetPeerRequest{Address: s.peer.Addr.String(), Soft: true, Direction: api.ResetPeerRequest_OUT})
 	if err != nil {
 		b.log.Error("send the routes again", "peer", s.peer.Name, "error", err)
