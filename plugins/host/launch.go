@@ -83,7 +83,7 @@ func launch(ctx context.Context, o Options, prog Program) (*instance, error) {
 				os.RemoveAll(dir)
 				return nil, err
 			}
-			i.proc.netns, i.proc.confined = o.NetNS, prog.confined
+			i.proc.netns, i.proc.confined, i.proc.lazy = o.NetNS, prog.confined, prog.own
 			started.Store(i.proc)
 			return i.proc, nil
 		},

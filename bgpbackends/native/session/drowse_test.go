@@ -1,11 +1,16 @@
 package session
 
 import (
+	"bytes"
 	"errors"
 	"io"
+	"math"
 	"net"
+	"syscall"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/stentor-net/stentor/bgpbackends/native/wire"
 )
@@ -29,13 +34,26 @@ func pair(t *testing.T) (here, there net.Conn) {
 	return here, there
 }
 
-// TestDrowsy: a KEEPALIVE waits in the kernel until the reader is roused; what
-// is longer, and the end of the connection, do not.
+// waiting is how many bytes have come and were not read.
+func waiting(t *testing.T, conn net.Conn) (bytes int) {
+	t.Helper()
+	raw, err := conn.(syscall.Conn).SyscallConn()
+	if err == nil {
+		err = errors.Join(raw.Control(func(fd uintptr) { bytes, err = unix.IoctlGetInt(int(fd), unix.SIOCINQ) }), err)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return bytes
+}
+
+// TestDrowsy: a KEEPALIVE waits in the kernel until it is taken; what is longer,
+// and the end of the connection, do not.
 func TestDrowsy(t *testing.T) {
 	here, there := pair(t)
 	keepalive := wire.AppendKeepalive(nil)
 	cease := wire.AppendNotification(nil, &wire.Notification{Code: wire.Cease})
-	d := &drowsy{Conn: here}
+	d := newDrowsy(here)
 	type result struct {
 		n   int
 		err error
@@ -81,7 +99,7 @@ func TestDrowsy(t *testing.T) {
 						t.Fatalf("%d bytes were read, %v", r.n, r.err)
 					}
 				case <-time.After(time.Millisecond):
-					if waiting(here) == len(keepalive) {
+					if waiting(t, here) == len(keepalive) {
 						lain++
 					}
 				}
@@ -94,16 +112,35 @@ func TestDrowsy(t *testing.T) {
 	}
 
 	unread()
-	if ago := lastHeard(here); ago < 20*time.Millisecond || ago > 20*time.Second { // it lay there for 50 looks
+	if ago := d.lastHeard(); ago != math.MaxInt64 {
+		t.Errorf("something lies there, and the last message was heard %s ago", ago)
+	}
+	if !d.take() || waiting(t, here) > 0 {
+		t.Error("a KEEPALIVE was not taken")
+	}
+	if ago := d.lastHeard(); ago < 20*time.Millisecond || ago > 20*time.Second { // it lay there for 50 looks
 		t.Errorf("last heard %s ago", ago)
 	}
-	rouse(here)
-	expect("roused", len(keepalive), nil)
+	if d.take() {
+		t.Error("a KEEPALIVE was taken twice")
+	}
+	send(cease)
+	expect("a NOTIFICATION after one that was taken", len(cease), nil)
 
-	rouse(here) // for nothing: there is none
 	unread()
 	send(keepalive)
 	expect("the second one", 2*len(keepalive), nil)
+
+	garbage := bytes.Clone(keepalive)
+	garbage[0] = 0
+	for what, short := range map[string][]byte{"part of a message": keepalive[:3], "garbage as long as a KEEPALIVE": garbage} {
+		read(true)
+		send(short)
+		for waiting(t, here) > 0 && !d.take() {
+			<-time.After(time.Millisecond)
+		}
+		expect(what, len(short), nil)
+	}
 
 	read(true)
 	send(cease)

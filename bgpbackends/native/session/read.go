@@ -4,8 +4,6 @@ import (
 	"bufio"
 	"context"
 	"errors"
-	"net"
-	"time"
 
 	"github.com/stentor-net/stentor/bgpbackends/native/fsm"
 	"github.com/stentor-net/stentor/bgpbackends/native/wire"
@@ -15,8 +13,7 @@ import (
 const readBuffer = 4096
 
 // read turns what comes into events until the connection ends.
-func (s *Session) read(ctx context.Context, conn net.Conn, turn int) {
-	from := &drowsy{Conn: conn}
+func (s *Session) read(ctx context.Context, from *drowsy, turn int) {
 	buffer := bufio.NewReaderSize(from, readBuffer)
 	in := wire.NewReader(buffer)
 	in.Max = wire.MaxExtendedLen // offered; a peer that did not offer it sends none
@@ -30,11 +27,7 @@ func (s *Session) read(ctx context.Context, conn net.Conn, turn int) {
 			err = s.decode(&e, t, body, &enhanced)
 		}
 		if err == nil && (e.Kind == fsm.Alive || e.Kind == fsm.Updated) && settled {
-			ago := time.Duration(0)
-			if e.Kind == fsm.Alive { // it may have lain there
-				ago = lastHeard(conn)
-			}
-			s.heard.end(ago) // that is all there is to it (RFC 4271 §8.2.2, events 26 and 27)
+			s.heard.end(0) // that is all there is to it (RFC 4271 §8.2.2, events 26 and 27)
 			continue
 		}
 		var n *wire.Notification

@@ -84,6 +84,8 @@ type Session struct {
 	// turn numbers connections and timers: what an earlier one says counts no more.
 	turn     int
 	hangUp   context.CancelFunc // ends an attempt or a connection
+	from     *drowsy            // of the connection; nil: there is none
+	looked   time.Time          // when from was last asked for what had come
 	timers   [fsm.Timers]*time.Timer
 	timerGen [fsm.Timers]int
 	hold     time.Duration // of the last HoldTimer
@@ -252,10 +254,9 @@ func (s *Session) run() {
 			}
 			switch e.Kind {
 			case fsm.KeepaliveExpired: // awake anyway, so that neither the HoldTimer nor the peer need wake us
-				s.heardSince()
-				s.withConn(rouse)
+				s.heardSince(false)
 			case fsm.HoldExpired:
-				if s.heardSince() {
+				if s.heardSince(true) {
 					continue
 				}
 			}
@@ -360,7 +361,8 @@ func (s *Session) connected(conn net.Conn) {
 	s.conn = conn
 	s.mu.Unlock()
 	s.received.Store(0)
-	go s.read(ctx, conn, s.turn)
+	s.from = newDrowsy(conn)
+	go s.read(ctx, s.from, s.turn)
 }
 
 // drop ends the connection or the attempt.
@@ -370,6 +372,7 @@ func (s *Session) drop() {
 		s.hangUp = nil
 	}
 	s.turn++
+	s.from = nil
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.conn != nil {
@@ -385,33 +388,29 @@ func (s *Session) set(t fsm.Timer, after time.Duration) {
 	case fsm.Hold:
 		s.hold = after
 		s.heard.end(0)
+		s.looked = time.Now()
 	}
 	s.arm(t, after)
 }
 
-// heardSince lets the HoldTimer run on if the peer was heard since it was set.
-func (s *Session) heardSince() bool {
-	silent := s.heard.length()
-	s.withConn(func(conn net.Conn) {
-		if waiting(conn) >= wire.KeepaliveLen {
-			silent = min(silent, lastHeard(conn))
+// heardSince looks for what the peer has said while nobody listened, and lets the
+// HoldTimer run on if that was since it was set. When exactly takes another call
+// of the kernel: without that it counts as said right after the last look.
+func (s *Session) heardSince(exactly bool) bool {
+	if s.from != nil {
+		if s.from.take() {
+			s.heard.end(min(s.heard.length(), time.Since(s.looked)))
 		}
-	})
-	left := s.hold - silent
+		if exactly {
+			s.heard.end(min(s.heard.length(), s.from.lastHeard()))
+		}
+	}
+	s.looked = time.Now()
+	left := s.hold - s.heard.length()
 	if left > 0 {
 		s.arm(fsm.Hold, left)
 	}
 	return left > 0
-}
-
-// withConn does something with the connection, if there is one.
-func (s *Session) withConn(do func(net.Conn)) {
-	s.mu.Lock()
-	conn := s.conn
-	s.mu.Unlock()
-	if conn != nil {
-		do(conn)
-	}
 }
 
 func (s *Session) arm(t fsm.Timer, after time.Duration) {

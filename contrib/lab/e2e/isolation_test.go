@@ -79,6 +79,9 @@ func TestSpeakerIsPowerless(t *testing.T) {
 	if strings.Contains(string(status), "\nUid:\t0") || strings.Contains(string(status), "\nGid:\t0") {
 		t.Errorf("it is root:\n%s", status)
 	}
+	if slack, err := os.ReadFile(proc + "timerslack_ns"); err != nil || string(slack) != "4000000\n" {
+		t.Errorf("its timers may be %s ns late, %v", slack, err)
+	}
 	fds, err := os.ReadDir(proc + "fd")
 	if err != nil {
 		t.Fatal(err)
