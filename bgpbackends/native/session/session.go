@@ -399,10 +399,10 @@ func (s *Session) set(t fsm.Timer, after time.Duration) {
 func (s *Session) heardSince(exactly bool) bool {
 	if s.from != nil {
 		if s.from.take() {
-			s.heard.end(min(s.heard.length(), time.Since(s.looked)))
+			s.heard.end(time.Since(s.looked))
 		}
 		if exactly {
-			s.heard.end(min(s.heard.length(), s.from.lastHeard()))
+			s.heard.end(s.from.lastHeard())
 		}
 	}
 	s.looked = time.Now()

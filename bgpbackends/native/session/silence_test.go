@@ -1,6 +1,7 @@
 package session
 
 import (
+	"math"
 	"net"
 	"strings"
 	"sync/atomic"
@@ -59,6 +60,21 @@ func TestHoldTime(t *testing.T) {
 		synctest.Wait()
 		if v := s.View(); !strings.Contains(v.LastError, "Hold Time of 9s") {
 			t.Errorf("the reason is %q", v.LastError)
+		}
+	})
+}
+
+// TestSilenceEndsLatest: what was heard earlier, and noted later, counts for less.
+func TestSilenceEndsLatest(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := silence{start: time.Now()}
+		time.Sleep(time.Minute)
+		for _, x := range []struct{ ago, want time.Duration }{
+			{math.MaxInt64, time.Minute}, {30 * time.Second, 30 * time.Second}, {40 * time.Second, 30 * time.Second}, {0, 0}, {time.Second, 0},
+		} {
+			if s.end(x.ago); s.length() != x.want {
+				t.Errorf("ended %s ago: silent for %s, want %s", x.ago, s.length(), x.want)
+			}
 		}
 	})
 }
