@@ -381,55 +381,6 @@ func (s *Session) drop() {
 	}
 }
 
-func (s *Session) set(t fsm.Timer, after time.Duration) {
-	switch t {
-	case fsm.Keepalive:
-		after = s.Pace.next(after)
-	case fsm.Hold:
-		s.hold = after
-		s.heard.end(0)
-		s.looked = time.Now()
-	}
-	s.arm(t, after)
-}
-
-// heardSince looks for what the peer has said while nobody listened, and lets the
-// HoldTimer run on if that was since it was set. When exactly takes another call
-// of the kernel: without that it counts as said right after the last look.
-func (s *Session) heardSince(exactly bool) bool {
-	if s.from != nil {
-		if s.from.take() {
-			s.heard.end(time.Since(s.looked))
-		}
-		if exactly {
-			s.heard.end(s.from.lastHeard())
-		}
-	}
-	s.looked = time.Now()
-	left := s.hold - s.heard.length()
-	if left > 0 {
-		s.arm(fsm.Hold, left)
-	}
-	return left > 0
-}
-
-func (s *Session) arm(t fsm.Timer, after time.Duration) {
-	s.clear(t)
-	gen := s.timerGen[t]
-	kinds := [fsm.Timers]fsm.Kind{fsm.ConnectRetry: fsm.RetryExpired, fsm.Hold: fsm.HoldExpired, fsm.Keepalive: fsm.KeepaliveExpired,
-		fsm.IdleHold: fsm.IdleHoldExpired, fsm.Lasting: fsm.Stable}
-	s.timers[t] = time.AfterFunc(after, func() {
-		s.post(s.life, tagged{Event: fsm.Event{Kind: kinds[t]}, timer: t, gen: gen})
-	})
-}
-
-func (s *Session) clear(t fsm.Timer) {
-	if s.timers[t] != nil {
-		s.timers[t].Stop()
-	}
-	s.timerGen[t]++
-}
-
 // entered notes a new state for those who look.
 func (s *Session) entered(state plugins.SessionState) {
 	s.mu.Lock()
