@@ -40,7 +40,7 @@ bench: build ## start, stop, reload, 10,000 VIPs and memory, beside other speake
 	$(GO) run ./contrib/bench -binary bin/stentor
 
 .PHONY: bench-bgp
-bench-bgp: build ## the native BGP speaker beside gobgp, FRR, BIRD and ExaBGP; an hour
+bench-bgp: build ## the native BGP speaker beside gobgp, FRR, BIRD and ExaBGP; 40 minutes
 	$(GO) run ./contrib/bench -binary bin/stentor -bgp -flood 1000000
 
 FUZZTIME ?= 30s
