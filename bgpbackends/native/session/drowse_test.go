@@ -38,11 +38,11 @@ func pair(t *testing.T) (here, there net.Conn) {
 func waiting(t *testing.T, conn net.Conn) (bytes int) {
 	t.Helper()
 	raw, err := conn.(syscall.Conn).SyscallConn()
-	if err == nil {
-		err = errors.Join(raw.Control(func(fd uintptr) { bytes, err = unix.IoctlGetInt(int(fd), unix.SIOCINQ) }), err)
-	}
 	if err != nil {
 		t.Fatal(err)
+	}
+	if closed := raw.Control(func(fd uintptr) { bytes, err = unix.IoctlGetInt(int(fd), unix.SIOCINQ) }); closed != nil || err != nil {
+		t.Fatal(closed, err)
 	}
 	return bytes
 }
