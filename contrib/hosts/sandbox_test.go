@@ -83,9 +83,17 @@ func (r *rig) tellsRestart() {
 		{"systemctl try-restart stentor", "leaving the routes announced", "withdrew every route"},
 		{"systemctl stop stentor", "withdrew every route", "leaving the routes announced"},
 	} {
-		log := r.do("now=$(date '+%F %T.%N'); " + tt.command + "; journalctl --sync; journalctl -b -u stentor -o cat --since \"$now\"")
-		if !strings.Contains(log, tt.says) || strings.Contains(log, tt.saysNot) {
-			r.t.Errorf("%s: want %q in the log:\n%s", tt.command, tt.says, log)
+		now := strings.TrimSpace(r.do("date '+%F %T.%N'"))
+		r.do(tt.command)
+		// By its identifier: of a process's last words the journal may not learn any
+		// more which unit they were of.
+		var log string
+		r.eventually(tt.command+" says "+tt.says, func() bool {
+			log = r.do("journalctl --sync; journalctl -b -t stentor -o cat --since '" + now + "'")
+			return strings.Contains(log, tt.says)
+		})
+		if strings.Contains(log, tt.saysNot) {
+			r.t.Errorf("%s: %q is in the log:\n%s", tt.command, tt.saysNot, log)
 		}
 	}
 	r.config(web)
