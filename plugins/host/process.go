@@ -25,7 +25,7 @@ const drainTime = 500 * time.Millisecond
 
 // timerSlack is how late the timers of our own programs may be: nothing to BGP or
 // BFD. While one of them is awake, Go's runtime looks after it each 20 µs, which
-// takes more CPU time than what it does; with this, each 4 ms (PR_SET_TIMERSLACK,
+// takes two thirds of the CPU time of what it does; with this, each 4 ms (PR_SET_TIMERSLACK,
 // prctl(2)). A program can't set that for the thread that does it.
 const timerSlack = 4 * time.Millisecond
 
