@@ -176,5 +176,5 @@ func TestSecurity(t *testing.T) {
 	if code != 3 || !strings.Contains(talk, "another stentor") {
 		t.Errorf("a second daemon: exit code %d\n%s", code, talk)
 	}
-	r.holds(lab.HostA, time.Second, with(prefixes, "65000:1")...)
+	r.holds(lab.HostA, 5*time.Second, with(prefixes, "65000:1")...)
 }

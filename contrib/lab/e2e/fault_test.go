@@ -98,7 +98,7 @@ func TestFaultyPlugins(t *testing.T) {
 				}
 				return true, ""
 			})
-			r.holds(lab.HostA, time.Second, route)
+			r.holds(lab.HostA, 5*time.Second, route)
 			if now := r.status(lab.HostA).speaker(); now.PID != speaker.PID || now.Restarts != 0 {
 				t.Errorf("the speaker was %+v, and is %+v", speaker, now)
 			}
