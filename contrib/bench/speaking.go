@@ -87,7 +87,8 @@ func reset(ctx context.Context, b *bed, t *table, s speaker) error {
 }
 
 // drown has one peer come back with n routes of its own, none of which the
-// speaker has a use for.
+// speaker has a use for. It comes back without them before: what a new session
+// takes is told apart from what the routes take.
 func drown(ctx context.Context, b *bed, t *table, s speaker, n int) error {
 	run, _, err := begin(ctx, b, s, 2, settle)
 	if err != nil {
@@ -101,25 +102,33 @@ func drown(ctx context.Context, b *bed, t *table, s speaker, n int) error {
 	if err != nil {
 		return err
 	}
-	run.peers[0].Close()
-	if run.peers[0], err = b.listenAs(0, n); err != nil {
-		return err
+	back := func(routes int) (u usage, err error) {
+		run.peers[0].Close()
+		if run.peers[0], err = b.listenAs(0, routes); err != nil {
+			return u, err
+		}
+		established := func() matcher { return func(e bgppeer.Event) bool { return e.Kind == bgppeer.Established } }
+		if _, err := run.peers[:1].all(ctx, settle, "the session again", established); err != nil {
+			return u, run.tail(err)
+		}
+		if err := pause(ctx, floodWatch); err != nil {
+			return u, err
+		}
+		return speaking(s, run)
 	}
-	established := func() matcher { return func(e bgppeer.Event) bool { return e.Kind == bgppeer.Established } }
-	if _, err := run.peers[:1].all(ctx, settle, "the session again", established); err != nil {
-		return run.tail(err)
-	}
-	if err := pause(ctx, floodWatch); err != nil {
-		return err
-	}
-	after, err := speaking(s, run)
+	without, err := back(0)
 	if err != nil {
 		return err
 	}
+	after, err := back(n)
+	if err != nil {
+		return err
+	}
+	t.set(s.name(), "a peer that comes back: RSS of the speaker", mb, change(mb, before.rss, without.rss))
 	what := fmt.Sprintf("%d routes from a peer: ", n)
-	t.set(s.name(), what+"RSS of the speaker", mb, change(mb, before.rss, after.rss))
-	t.set(s.name(), what+"of that not shared with others", mb, change(mb, before.own, after.own))
-	t.set(s.name(), what+"CPU", ticks, one(float64(after.ticks-before.ticks)))
+	t.set(s.name(), what+"RSS of the speaker", mb, change(mb, without.rss, after.rss))
+	t.set(s.name(), what+"of that not shared with others", mb, change(mb, without.own, after.own))
+	t.set(s.name(), what+"CPU", ticks, one(float64(after.ticks-without.ticks)))
 	t.set(s.name(), what+"sessions lost", count, one(float64(run.peers.count(time.Time{}, closed))))
 	return nil
 }

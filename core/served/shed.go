@@ -57,15 +57,35 @@ func mapped(maps io.Reader) ([]span, error) {
 	return all, lines.Err()
 }
 
+// apart is how much of the program comes back with each page that is needed
+// again. Left alone the kernel maps 64 KiB around it (fault_around_bytes), most
+// of which nothing needs.
+var apart = uintptr(max(16<<10, os.Getpagesize()))
+
 // drop gives the pages back. With huge ones, the few that are needed again would
-// bring most of the program along.
+// bring most of the program along; of normal ones the kernel brings what is
+// around, too, but only of the same mapping. An advice about core dumps, which
+// hold no program, for every other part makes each part a mapping of its own.
 func drop(program []span) error {
 	for _, s := range program {
-		for _, advice := range []uintptr{unix.MADV_NOHUGEPAGE, unix.MADV_DONTNEED} {
-			if _, _, errno := unix.Syscall(unix.SYS_MADVISE, s.from, s.to-s.from, advice); errno != 0 && errno != unix.EINVAL {
-				return fmt.Errorf("madvise: %w", errno)
+		for from := s.from; from < s.to; from += 2 * apart {
+			if err := advise(span{from, min(from+apart, s.to)}, unix.MADV_DONTDUMP); err != nil {
+				return err
 			}
 		}
+		for _, advice := range []uintptr{unix.MADV_NOHUGEPAGE, unix.MADV_DONTNEED} {
+			if err := advise(s, advice); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// advise leaves out what this kernel or this kind of mapping knows not.
+func advise(s span, advice uintptr) error {
+	if _, _, errno := unix.Syscall(unix.SYS_MADVISE, s.from, s.to-s.from, advice); errno != 0 && errno != unix.EINVAL {
+		return fmt.Errorf("madvise: %w", errno)
 	}
 	return nil
 }

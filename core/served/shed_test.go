@@ -1,6 +1,7 @@
 package served
 
 import (
+	"io"
 	"os"
 	"reflect"
 	"slices"
@@ -8,7 +9,8 @@ import (
 	"testing"
 )
 
-// TestShed: the program's own code is given back, and comes back by itself.
+// TestShed: the program's own code is given back, and comes back by itself, part
+// by part.
 func TestShed(t *testing.T) {
 	maps, err := os.Open("/proc/self/maps")
 	if err != nil {
@@ -28,7 +30,19 @@ func TestShed(t *testing.T) {
 		t.Errorf("%x, which can be written to, is among %x", at, program)
 	}
 	if err := drop(program); err != nil {
-		t.Error(err)
+		t.Fatal(err)
+	}
+	if _, err := maps.Seek(0, io.SeekStart); err != nil {
+		t.Fatal(err)
+	}
+	parts, err := mapped(maps)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range parts {
+		if s.to-s.from > apart {
+			t.Errorf("%x-%x is one mapping", s.from, s.to)
+		}
 	}
 }
 
