@@ -5,10 +5,9 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
-
-	"github.com/google/go-cmp/cmp"
 
 	"github.com/stentor-net/stentor/contrib/hosts"
 )
@@ -64,9 +63,7 @@ func TestCloudInit(t *testing.T) {
 				return // the route servers of the data centre are not there
 			}
 			r.eventually("all is as configured", func() bool { return r.try("stentor status").Code == 0 })
-			if d := cmp.Diff([]string{web + "/32"}, learned(r)); d != "" {
-				t.Errorf("announced (-want +got):\n%s", d)
-			}
+			r.eventually("the route server has it", func() bool { return slices.Equal(learned(r), []string{web + "/32"}) })
 		})
 	}
 }

@@ -28,7 +28,7 @@ func TestConfirm(t *testing.T) {
 		})
 		r.step(t, "the session ends", func(r *rig) {
 			r.rolledBack(func() {
-				r.do("setsid -w sh -c 'stentor apply --confirm 5s; kill -9 0' || true")
+				r.do("setsid -w sh -c 'stentor apply --confirm 12s; kill -9 0' || true")
 				r.holds(web)
 			})
 		})
@@ -68,7 +68,7 @@ func TestConfirm(t *testing.T) {
 				r.config(web, dns)
 				r.stentor(0, "apply")
 				r.rolledBack(func() {
-					r.stentor(0, "apply --confirm 10s")
+					r.stentor(0, "apply --confirm 20s")
 					r.holds(web)
 					r.unwatched(func() {
 						if err := r.host.Reboot(context.Background()); err != nil {

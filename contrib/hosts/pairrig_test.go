@@ -199,7 +199,7 @@ func (p *pair) moves(what, host string, f func()) (lost int) {
 	f()
 	p.answers(what, host)
 	for i, ping := range p.probes {
-		r := ping.Report(began)
+		r := ping.Settled(began)
 		lost += r.Lost
 		p.t.Logf("%s: to %s: %s", what, pairVIPs[i], r)
 	}

@@ -18,8 +18,9 @@ func TestUnitChecks(t *testing.T) {
 	}
 	r := newRig(t, stack{suite: hosts.Bookworm, profile: hosts.Bare, backend: "iproute"})
 	for path, text := range map[string]string{
-		// It needs two seconds to stop, in which it serves nobody.
-		"/etc/systemd/system/app.service": "[Service]\nExecStart=/bin/sleep infinity\nExecStop=/bin/sleep 2\n[Install]\nAlias=web.service\nWantedBy=multi-user.target\n",
+		// It takes its time to stop, in which it serves nobody.
+		"/root/stop":                      "2",
+		"/etc/systemd/system/app.service": "[Service]\nExecStart=/bin/sleep infinity\nExecStop=/bin/sh -c 'sleep $$(cat /root/stop)'\n[Install]\nAlias=web.service\nWantedBy=multi-user.target\n",
 		conf: configText(r.backend, r.table, web) + `
 [vip.web.check.app]
 unit = "app.service"
@@ -67,7 +68,7 @@ unit = "none.service"
 	r.do("systemctl start app")
 	both("up")
 	if strings.TrimSpace(r.do("systemctl is-active dbus || :")) == "active" {
-		r.do("systemctl restart dbus || :")
+		r.do("echo 6 >/root/stop; systemctl restart dbus || :") // systemd's own way back to the bus takes longest
 		stop()
 	}
 	r.do("systemctl stop stentor-test")

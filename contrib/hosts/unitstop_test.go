@@ -33,7 +33,7 @@ func TestUnitStop(t *testing.T) {
 		t.Fatal(err)
 	}
 	for path, text := range map[string]string{
-		"/etc/systemd/system/app.service":                     "[Unit]\nStartLimitIntervalSec=0\n[Service]\nExecStart=/bin/sleep infinity\nExecStop=/bin/sh -c 'date +%%s.%%N >/root/stopped'\n",
+		"/etc/systemd/system/app.service":                     "[Unit]\nStartLimitIntervalSec=0\n[Service]\nExecStart=/bin/sleep infinity\nExecStop=/bin/sh -c 'date +%%s.%%N >/root/stopped; systemctl is-active stentor >>/root/stopped || :'\n",
 		"/etc/systemd/system/stentor.service":                 string(unit),
 		"/etc/systemd/system/stentor.service.d/patience.conf": fmt.Sprintf("[Service]\nTimeoutStopSec=%d\n", timeToStop/time.Second),
 		conf: config + "[vip.web" + check + "[vip.web6" + check,
@@ -79,6 +79,7 @@ func (p *pair) stopsStentor() {
 	p.announces(lab.HostA, "65000:1")
 	began := time.Now()
 	p.do(lab.HostA, "systemctl stop stentor")
+	p.announces(lab.HostA, "")
 	drained, gone := p.withdrawn(began)
 	if took := gone.Sub(drained); drained.IsZero() || took < timeToStop {
 		p.t.Errorf("drained for %s, want the 2s of drain_grace", took)
@@ -98,10 +99,16 @@ func (p *pair) stopsWithHost() {
 		p.t.Fatal(err)
 	}
 	drained, gone := p.withdrawn(began)
-	stopped := moment(p.t, strings.TrimSpace(p.do(lab.HostA, "cat /root/stopped")))
+	seen := strings.Fields(p.do(lab.HostA, "cat /root/stopped"))
+	stopped := moment(p.t, seen[0])
 	p.t.Logf("drained %s, withdrawn %s before the service was asked to stop", stopped.Sub(drained), stopped.Sub(gone))
-	if drained.IsZero() || !drained.Before(gone) || !gone.Before(stopped) {
+	// In the wrong order the service's own check withdraws, and the drain begins
+	// when the service is told to stop.
+	if drained.IsZero() || !drained.Before(gone) || stopped.Sub(drained) < timeToStop {
 		p.t.Errorf("the peers were told of the drain at %s, of its end at %s; the service was asked to stop at %s", drained, gone, stopped)
+	}
+	if state := seen[len(seen)-1]; state != "inactive" {
+		p.t.Errorf("when the service was asked to stop, stentor was %s", state)
 	}
 }
 

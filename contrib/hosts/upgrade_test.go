@@ -154,7 +154,7 @@ func (p *pair) restart(s speaking, what, script string) (out string) {
 func (p *pair) tally(what string, since time.Time) (lost, moves int) {
 	p.t.Helper()
 	for i, ping := range p.probes {
-		r := ping.Report(since)
+		r := ping.Settled(since)
 		lost, moves = lost+r.Lost, moves+len(r.Switches)
 		p.t.Logf("%s: to %s: %s, %d moves, away for %s", what, pairVIPs[i], r, len(r.Switches), away(r).Round(100*time.Millisecond))
 	}

@@ -16,7 +16,7 @@ import (
 
 const (
 	// askLimit bounds the question to systemd: whoever stops us waits for it.
-	askLimit = time.Second
+	askLimit = 3 * time.Second
 	// pastAge is how old the past may be that a run takes over.
 	pastAge = time.Minute
 )

@@ -67,7 +67,7 @@ func failover(r *rig) {
 
 	began = time.Now()
 	r.must(lab.HostA, "drain", "--reason", "disk swap")
-	r.holds(lab.HostA, 5*time.Second, with(prefixes, "65000:2,65535:0")...)
+	r.passes(lab.HostA, 10*time.Second, with(prefixes, "65000:2,65535:0")...)
 	r.holds(lab.HostA, 10*time.Second)
 	r.answers(p, lab.HostB, 5*time.Second)
 	r.lossless(p, began, "drain")

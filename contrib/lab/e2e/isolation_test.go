@@ -242,10 +242,11 @@ func TestBabblingPeer(t *testing.T) {
 	r.untouched(addrs, "the crashes")
 	r.stop(lab.HostA)
 	for _, server := range good {
-		events := r.told(lab.HostA, server, babbled)
-		if last := events[len(events)-1]; !strings.Contains(last.Detail, "received NOTIFICATION 6/") {
-			t.Errorf("goodbye to %s: %+v", server, last)
-		}
+		r.until("the goodbye to "+server, 5*time.Second, func() (bool, string) {
+			events := r.told(lab.HostA, server, babbled)
+			last := events[len(events)-1]
+			return strings.Contains(last.Detail, "received NOTIFICATION 6/"), fmt.Sprintf("%+v", last)
+		})
 	}
 }
 
@@ -260,13 +261,13 @@ func TestStopOfAll(t *testing.T) {
 	}
 	r.stop(lab.HostA)
 	for _, server := range r.RouteServers() {
-		var kinds []string
-		for _, e := range r.told(lab.HostA, server, began) {
-			kinds = append(kinds, string(e.Kind)+" "+e.Detail)
-		}
-		if want := []string{"withdraw ", "down received NOTIFICATION 6/3"}; !slices.Equal(kinds, want) {
-			t.Errorf("%s heard %q, want %q", server, kinds, want)
-		}
+		r.until("an orderly end at "+server, 5*time.Second, func() (bool, string) {
+			var kinds []string
+			for _, e := range r.told(lab.HostA, server, began) {
+				kinds = append(kinds, string(e.Kind)+" "+e.Detail)
+			}
+			return slices.Equal(kinds, []string{"withdraw ", "down received NOTIFICATION 6/3"}), fmt.Sprintf("%q", kinds)
+		})
 	}
 	if syscall.Kill(child, 0) == nil {
 		t.Error("the speaker outlived the daemon")

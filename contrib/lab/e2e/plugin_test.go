@@ -6,6 +6,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -171,11 +172,21 @@ func pluginDay(r *rig, backends, speaker, kept string) {
 		}
 	}
 
+	since = time.Now()
 	r.sh(lab.HostA, "ip", "address", "del", "198.18.0.1/32", "dev", "lo")
 	r.until("the lost address", 10*time.Second, func() (bool, string) {
 		out := r.sh(lab.HostA, "ip", "-o", "address", "show", "dev", "lo")
 		return strings.Contains(out, " 198.18.0.1/32 "), out
 	})
+	for _, server := range r.RouteServers() { // what they have until then is of before
+		r.until("the loss and the way back at "+server, 20*time.Second, func() (bool, string) {
+			var heard []string
+			for _, e := range r.told(lab.HostA, server, since) {
+				heard = append(heard, string(e.Kind))
+			}
+			return slices.Equal(heard, []string{"withdraw", "update"}), strings.Join(heard, ", ")
+		})
+	}
 	r.holds(lab.HostA, 20*time.Second, with(prefixes[:2], "65000:2")...)
 
 	since = time.Now()

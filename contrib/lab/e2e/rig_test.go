@@ -277,6 +277,22 @@ func (r *rig) holds(host string, within time.Duration, want ...string) {
 	})
 }
 
+// passes is holds for what does not stay: each route server has it at some time.
+func (r *rig) passes(host string, within time.Duration, want ...string) {
+	r.t.Helper()
+	slices.Sort(want)
+	left := r.RouteServers()
+	r.until(fmt.Sprintf("routes of %s, for a while", host), within, func() (bool, string) {
+		var saw strings.Builder
+		left = slices.DeleteFunc(left, func(server string) bool {
+			got, err := r.routes(host, server)
+			fmt.Fprintf(&saw, "\n%s: %v %v", server, got, err)
+			return err == nil && slices.Equal(got, want)
+		})
+		return len(left) == 0, saw.String() + "\nwant " + fmt.Sprint(want)
+	})
+}
+
 func (r *rig) routes(host, server string) ([]string, error) {
 	routes, err := r.Routes(r.limit(5*time.Second), server)
 	got := []string{}
@@ -353,7 +369,7 @@ func (r *rig) answers(p *probe.Probe, host string, within time.Duration) {
 // lossless fails if a ping was lost since.
 func (r *rig) lossless(p *probe.Probe, since time.Time, what string) {
 	r.t.Helper()
-	if report := p.Report(since); report.Lost > 0 {
+	if report := p.Settled(since); report.Lost > 0 {
 		r.t.Errorf("%s: %s", what, report)
 	}
 }

@@ -81,14 +81,14 @@ func (s *service) limp(t *testing.T, ok func() bool) {
 		case <-time.After(d):
 		}
 	}
-	for deadline := time.Now().Add(20 * time.Second); !ok(); {
+	for deadline := time.Now().Add(30 * time.Second); !ok(); {
 		if time.Now().After(deadline) {
 			t.Fatalf("no check of %s was slow", s.name)
 		}
 		s.signal(t, syscall.SIGSTOP)
 		pass(300 * time.Millisecond)
 		s.signal(t, syscall.SIGCONT)
-		pass(50 * time.Millisecond)
+		pass(200 * time.Millisecond)
 	}
 }
 

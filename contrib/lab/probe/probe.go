@@ -68,6 +68,21 @@ func (p *Probe) Report(since time.Time) Report {
 	return report(p.samples, since, time.Now())
 }
 
+// settling is for longer than an answer counts that comes late.
+const settling = 2 * time.Second
+
+// Settled is Report, which of two answers that came at once may have met the
+// later one first: what it takes for lost is looked at again for a while.
+func (p *Probe) Settled(since time.Time) Report {
+	for end := time.Now().Add(settling); ; {
+		r := p.Report(since)
+		if r.Lost == 0 || time.Now().After(end) {
+			return r
+		}
+		<-time.After(20 * time.Millisecond)
+	}
+}
+
 // Answering is the host that answers now, or "" when nobody has for 20
 // intervals (and at least 200 ms).
 func (p *Probe) Answering() string {
