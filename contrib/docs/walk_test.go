@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -36,7 +37,11 @@ func walk(t *testing.T, document string, scripts ...string) {
 		switch {
 		case s.command != "":
 			commands = append(commands, s)
-			fmt.Fprintf(&script, "{ %s\n} >%s 2>&1\n", s.command, output(dir, len(commands)))
+			run := fmt.Sprintf("{ %s\n} >%s 2>&1\n", s.command, output(dir, len(commands)))
+			if look.MatchString(s.command) && len(s.shows) > 0 {
+				run = fmt.Sprintf("for _ in {1..100}; do\n%sif shows %s%s; then break; fi\nsleep 0.2\ndone\n", run, output(dir, len(commands)), patterns(s.shows))
+			}
+			script.WriteString(run)
 		case filepath.IsAbs(s.file): // on that host
 			text := filepath.Join(dir, fmt.Sprintf("file%d", i))
 			if err := os.WriteFile(text, []byte(s.text), 0o644); err != nil {
@@ -69,6 +74,22 @@ func walk(t *testing.T, document string, scripts ...string) {
 	if failed != nil {
 		t.Fatalf("%s: %v\n%s%s", document, failed, said, lastWords(dir, commands))
 	}
+}
+
+// look is a command that only looks. A reader gets to it later than a script,
+// which looks again for a while: the others on the wire do things in their time.
+var look = regexp.MustCompile(`^(stentor status|vtysh -c "show|birdc show)[^|;&]*$`)
+
+// patterns are of what is shown, for grep -E.
+func patterns(shows []string) (words string) {
+	for _, line := range shows {
+		var parts []string // as shown has it
+		for part := range strings.SplitSeq(line, "...") {
+			parts = append(parts, regexp.QuoteMeta(strings.TrimSpace(part)))
+		}
+		words += " '" + strings.ReplaceAll(strings.Join(parts, ".*"), "'", `'\''`) + "'"
+	}
+	return words
 }
 
 // lastWords is what the last command that was run said, and the daemon's log.

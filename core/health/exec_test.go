@@ -74,6 +74,7 @@ func TestExecUser(t *testing.T) {
 
 // TestExecTimeout has a program that does not heed SIGTERM, and its children.
 func TestExecTimeout(t *testing.T) {
+	t.Parallel()
 	pids := filepath.Join(t.TempDir(), "pids")
 	check := scriptFile(t, `#!/bin/sh
 trap '' TERM
@@ -85,7 +86,7 @@ echo $$ >>`+pids+`
 echo half way
 while :; do sleep 1; done
 `)
-	expect(t, Exec{Argv: []string{check}}, time.Second, "-killed, as it took too long. half way")
+	expect(t, Exec{Argv: []string{check}}, 3*time.Second, "-killed, as it took too long. half way")
 	allGone(t, pids, 3)
 }
 

@@ -88,6 +88,7 @@ func TestHTTP(t *testing.T) {
 	}
 	for _, path := range []string{"/slow", "/stuck"} {
 		t.Run("hangs "+path, func(t *testing.T) {
+			t.Parallel()
 			p := get(path)
 			p.Match = "steady"
 			expect(t, p, brief, "-then no answer in time")

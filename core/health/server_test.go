@@ -28,8 +28,9 @@ func expect(t *testing.T, p asked, timeout time.Duration, want string) {
 	}
 }
 
-// patience is for what answers; brief is for what is known not to.
+// patience is for what answers; brief is for what is known not to, or not to its
+// end.
 const (
 	patience = 10 * time.Second
-	brief    = 150 * time.Millisecond
+	brief    = 2 * time.Second
 )

@@ -79,12 +79,15 @@ func TestTCP(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) { expect(t, tt.probe, patience, tt.want) })
 	}
 	t.Run("frozen", func(t *testing.T) {
+		t.Parallel()
 		expect(t, TCP{Addr: frozen, Send: "PING\r\n", Expect: "+PONG"}, brief, "-connected, then no answer in time")
 	})
 	t.Run("another answer", func(t *testing.T) {
+		t.Parallel()
 		expect(t, TCP{Addr: redis, Send: "PONG\r\n", Expect: "+PONG"}, brief, `-not what was expected: "-ERR unknown`)
 	})
 	t.Run("frozen in the handshake", func(t *testing.T) {
+		t.Parallel()
 		expect(t, TCP{Addr: frozen, Secure: true}, brief, "-connected, then no answer in time")
 	})
 }

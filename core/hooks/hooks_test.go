@@ -161,7 +161,7 @@ func TestWanted(t *testing.T) {
 func TestHang(t *testing.T) {
 	slow := script(t, `sleep 1000 & echo $! >"$(dirname "$0")/child"; wait`)
 	quick := script(t, `echo "$STENTOR_NAME" >>"$(dirname "$0")/said"`)
-	r, log := runner(t, config.Hook{Name: "a-slow", Exec: []string{slow}, On: []string{"vip"}, Timeout: 2 * time.Second},
+	r, log := runner(t, config.Hook{Name: "a-slow", Exec: []string{slow}, On: []string{"vip"}, Timeout: 5 * time.Second},
 		config.Hook{Name: "b-quick", Exec: []string{quick}, On: []string{"vip"}, Timeout: time.Minute})
 	r.Deliver(entered("vip web", "", "announced"), vips())
 	eventually(t, "the quick hook is told", func() bool { return r.Stats()[1].Delivered == 1 })
@@ -169,7 +169,7 @@ func TestHang(t *testing.T) {
 		t.Errorf("the quick one had to wait for the slow one: %+v", s)
 	}
 	eventually(t, "the slow hook is given up", func() bool { return r.Stats()[0].Failed == 1 })
-	if !strings.Contains(log.String(), "did not end within 2s and was killed") || !strings.Contains(log.String(), "hook=a-slow") {
+	if !strings.Contains(log.String(), "did not end within 5s and was killed") || !strings.Contains(log.String(), "hook=a-slow") {
 		t.Errorf("%s", log)
 	}
 	raw, err := os.ReadFile(filepath.Join(filepath.Dir(slow), "child"))

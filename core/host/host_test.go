@@ -114,9 +114,11 @@ address add 10.0.0.1 peer 10.0.0.2/24 dev far
 route add default via 192.0.2.1`)
 	var v host.View
 	ns.Do(func() {
-		var err error
-		if v, err = host.Read(); err != nil {
-			t.Fatal(err)
+		for end := time.Now().Add(10 * time.Second); !v.Links["eth0"].Up && time.Now().Before(end); { // the kernel finds the carrier in its time
+			var err error
+			if v, err = host.Read(); err != nil {
+				t.Fatal(err)
+			}
 		}
 	})
 	up := host.Addr{Usable: true, Global: true}

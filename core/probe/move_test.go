@@ -50,7 +50,7 @@ func follow(t *testing.T, client *hosttest.NS, vip netip.Addr, net string) {
 	var tally Tally
 	go func() {
 		defer close(done)
-		Run(ctx, p, Options{Interval: 10 * time.Millisecond, Timeout: 200 * time.Millisecond}, func(s Sample) {
+		Run(ctx, p, Options{Interval: 10 * time.Millisecond, Timeout: 10 * time.Second}, func(s Sample) {
 			for _, e := range tally.Add(s) {
 				events <- e
 			}

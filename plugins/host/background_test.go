@@ -17,11 +17,12 @@ import (
 func TestBackground(t *testing.T) {
 	r := newRig(t)
 	r.Background = true
-	r.install("ok")
-	b := r.open("ok")
+	path := r.install("slow")
+	b := r.open("slow")
 	if s := b.State(); s.PID != 0 || s.LastEnd != "" {
 		t.Errorf("%+v", s)
 	}
+	r.write(path+".ready", nil, 0o644)
 	if err := b.Configure(t.Context(), plugins.Config{Settings: map[string]any{"why": "because"}}); err != nil {
 		t.Fatal(err)
 	}

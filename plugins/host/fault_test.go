@@ -122,7 +122,8 @@ func TestStopped(t *testing.T) {
 	r.limits.pong = 300 * time.Millisecond
 	r.install("ok")
 	b := r.open("ok")
-	pid := b.State().PID
+	var pid int
+	r.eventually("it runs", func() bool { pid = b.State().PID; return pid > 0 }) // 0 would be us
 	if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
 		t.Fatal(err)
 	}

@@ -2,6 +2,7 @@ package host
 
 import (
 	"errors"
+	"strings"
 	"testing"
 
 	"github.com/stentor-net/stentor/plugins"
@@ -12,7 +13,7 @@ import (
 func TestKeepTrying(t *testing.T) {
 	for name, words := range map[string][]string{
 		"late":       {"ended before it shook hands: exit status 3", "the licence server is down"},
-		"lateconfig": {"exit status 4"},
+		"lateconfig": {"configured as before", "exit status 4"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := newRig(t)
@@ -34,6 +35,7 @@ func TestKeepTrying(t *testing.T) {
 			if err := b.Configure(t.Context(), settings); err != nil {
 				t.Fatal(err)
 			}
+			r.eventually("it was started again", func() bool { return strings.Contains(b.State().LastEnd, words[0]) })
 			r.eventually("it says what is wrong", func() bool {
 				_, err = b.Detect(t.Context())
 				return err != nil

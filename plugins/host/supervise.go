@@ -156,7 +156,11 @@ func (s *supervisor[B]) start(ctx context.Context) (*running[B], error) {
 		return r, nil
 	}
 	if err := r.backend.Configure(ctx, *r.config); err != nil {
+		ended := !i.answers()
 		i.stop("could not be configured again")
+		if ended {
+			err = fmt.Errorf("it ended: %s: %w", i.proc.how(), err)
+		}
 		return nil, fmt.Errorf("%s, configured as before: %w%s", s.prog, err, i.tail)
 	}
 	return r, nil

@@ -56,7 +56,7 @@ func testInside(t *testing.T) {
 		t.Fatalf("without a session it listens: %s", ports)
 	}
 	both := func(multihop bool) []*Session {
-		c := Config{Multihop: multihop, Timers: Timers{TX: 50 * time.Millisecond, RX: 50 * time.Millisecond, Multiplier: 3}, Changed: func(View) {}}
+		c := Config{Multihop: multihop, Timers: Timers{TX: 50 * time.Millisecond, RX: 50 * time.Millisecond, Multiplier: 20}, Changed: func(View) {}}
 		one, other := c, c
 		one.Peer, one.Local = a, b
 		other.Peer, other.Local = b, a

@@ -33,10 +33,12 @@ ip() {
 		command ip "$@"
 		return
 	fi
-	local before="" now
-	while now=$(command ip -n switch "$@") && [ "$now" != "$before" ]; do
+	local before="" now same=0
+	while [ $same -lt 8 ]; do
+		now=$(command ip -n switch "$@")
+		if [ "$now" = "$before" ]; then same=$((same + 1)); else same=0; fi
 		before=$now
-		sleep 0.3
+		sleep 0.25
 	done
 	echo "$now"
 }

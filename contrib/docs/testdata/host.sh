@@ -21,6 +21,13 @@ until_ok() {
 	done
 }
 
+# shows tells whether a file has a line for each pattern.
+shows() {
+	local file=$1 pattern
+	shift
+	for pattern; do grep -qE -e "$pattern" "$file" || return 1; done
+}
+
 # systemctl stands in for systemd, which does not run here. Other scripts define
 # what it does to other services, as restart_NAME.
 systemctl() {

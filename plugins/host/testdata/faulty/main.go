@@ -32,6 +32,13 @@ func main() {
 			fmt.Fprintln(os.Stderr, "the licence server is down")
 			os.Exit(3)
 		}
+	case "slow":
+		for {
+			if _, err := os.Stat(os.Args[0] + ".ready"); err == nil {
+				break
+			}
+			time.Sleep(10 * time.Millisecond)
+		}
 	case "garbage":
 		fmt.Println("welcome to the plugin")
 	case "hangstart":
