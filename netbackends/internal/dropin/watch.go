@@ -74,7 +74,10 @@ func (e *Engine) inspect(w *fsnotify.Watcher, said map[string]string, changed fu
 		if err := watchFolder(w, filepath.Join(e.root.Dir, path.Dir(p))); err != nil {
 			return fmt.Errorf("watch %s: %w", p, err)
 		}
-		why := e.trouble(p)
+		why, settled := e.trouble(p)
+		if !settled {
+			continue
+		}
 		if why != "" && said[p] != why {
 			changed(plugins.Change{Object: p, Why: why})
 		}
@@ -94,11 +97,12 @@ func watchFolder(w *fsnotify.Watcher, dir string) error {
 	}
 }
 
-// trouble says what somebody did to the file at p, or nothing.
-func (e *Engine) trouble(p string) string {
+// trouble says what somebody did to the file at p, or nothing. It is not settled
+// while somebody replaces it, of which the event is yet to come.
+func (e *Engine) trouble(p string) (why string, settled bool) {
 	s, err := e.root.Read(p)
 	if err != nil {
-		return err.Error()
+		return err.Error(), !errors.Is(err, plugins.ErrUnavailable)
 	}
 	ours := s.Exists && hostfile.OwnerOf(s.Body) != hostfile.Foreign
 	e.mu.Lock()
@@ -109,9 +113,9 @@ func (e *Engine) trouble(p string) string {
 	e.mu.Unlock()
 	switch {
 	case known && expected && !ours:
-		return p + " was removed or replaced: nothing brings the addresses back after a reboot"
+		return p + " was removed or replaced: nothing brings the addresses back after a reboot", true
 	case ours && hostfile.OwnerOf(s.Body) == hostfile.Edited:
-		return p + " was edited by hand"
+		return p + " was edited by hand", true
 	}
-	return ""
+	return "", true
 }

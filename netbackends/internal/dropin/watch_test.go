@@ -69,3 +69,28 @@ func TestWatch(t *testing.T) {
 		t.Errorf("Watch: %v", err)
 	}
 }
+
+// TestWatchOfReplacements: a file that is replaced by itself again and again, as
+// by an editor or a copy of /etc that is put back, is no news.
+func TestWatchOfReplacements(t *testing.T) {
+	r := newRig(t)
+	e := r.engine()
+	nstest.New(t).Do(func() {
+		if err := e.Apply(context.Background(), vips(web)); err != nil {
+			t.Fatal(err)
+		}
+	})
+	ours := r.read(file)
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() {
+		ended <- e.watchFiles(ctx, func(c plugins.Change) { t.Errorf("told %+v", c) })
+	}()
+	for range 1000 {
+		r.write(file, ours)
+	}
+	cancel()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+}

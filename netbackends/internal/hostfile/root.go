@@ -69,8 +69,11 @@ func (r Root) Read(name string) (Snapshot, error) {
 	if !before.Mode().IsRegular() {
 		return s, fmt.Errorf("%s is %s, not a regular file: move it away: %w", r.at(name), kind(before.Mode()), plugins.ErrForeign)
 	}
+	replaced := fmt.Errorf("%s was replaced while it was read: %w", r.at(name), plugins.ErrUnavailable)
 	f, err := root.Open(local(name))
-	if err != nil {
+	if errors.Is(err, fs.ErrNotExist) {
+		return s, replaced
+	} else if err != nil {
 		return s, err
 	}
 	defer f.Close()
@@ -79,7 +82,7 @@ func (r Root) Read(name string) (Snapshot, error) {
 		return s, err
 	}
 	if !os.SameFile(before, st) {
-		return s, fmt.Errorf("%s was replaced while it was read: %w", r.at(name), plugins.ErrUnavailable)
+		return s, replaced
 	}
 	s.Exists, s.Mode = true, st.Mode().Perm()
 	if owner, ok := st.Sys().(*syscall.Stat_t); ok {
