@@ -253,7 +253,7 @@ func (f *far) walk() {
 	if now := f.session("rs1"); now.Established != before.Established || now.Updates != before.Updates+2 {
 		f.Errorf("rs1 had %+v, and has %+v", before, now)
 	}
-	if r := ping.Report(steady); r.Lost > 0 {
+	if r := ping.Settled(steady); r.Lost > 0 {
 		f.Errorf("through changes of role: %s", r)
 	}
 	f.apply(role(vip6, primary))
