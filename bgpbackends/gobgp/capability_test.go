@@ -72,9 +72,10 @@ func TestNoExtendedNextHop(t *testing.T) {
 	want.Announcements[0].NextHop = netip.MustParseAddr("fd00::99")
 	l.apply(want)
 	l.holds(old, vipB, "198.51.100.10/32")
-	if hop := nextHop(modern, vipA); hop.String() != "fd00::99" {
-		t.Errorf("next hop of %s is %s", vipA, hop)
-	}
+	l.until("the new next hop at the other peer", func() (bool, any) {
+		hop := nextHop(modern, vipA)
+		return hop.String() == "fd00::99", hop
+	})
 	noRFC8950(t, old)
 }
 
