@@ -61,6 +61,9 @@ func (d *Daemon) tellManager(ctx, stopping context.Context) {
 		}
 		select {
 		case <-ctx.Done():
+			if stop != nil { // both ended before this was looked at
+				notify("STOPPING=1" + d.moreTime())
+			}
 			return
 		case <-late.C:
 			beReady()

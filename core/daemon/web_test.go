@@ -44,9 +44,11 @@ func TestStatusPage(t *testing.T) {
 	eventually(t, "the page is closed", func() bool { return !answers(free) })
 }
 
+// listen takes a port of an address that nobody else uses: while the port is
+// free for a moment, the kernel gives it to no connection of another test.
 func listen(t *testing.T) net.Listener {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	l, err := net.Listen("tcp", "127.96.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}

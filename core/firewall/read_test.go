@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 	"testing/fstest"
+	"time"
 
 	"github.com/stentor-net/stentor/core/host/hosttest"
 )
@@ -54,7 +55,11 @@ ip6tables -A OUTPUT -p tcp ! -d 2001:db8:1::/48 --dport 179 -j REJECT`, "bfd by 
 				if out, err := cmd.CombinedOutput(); err != nil {
 					t.Fatalf("%v\n%s", err, out)
 				}
-				if got := drops(Read(t.Context(), os.DirFS("/"))); got != tt.want {
+				got := drops(Read(t.Context(), os.DirFS("/")))
+				for end := time.Now().Add(20 * time.Second); got != tt.want && time.Now().Before(end); { // each look waits readTime at most
+					got = drops(Read(t.Context(), os.DirFS("/")))
+				}
+				if got != tt.want {
 					rules, _ := exec.Command("sh", "-c", "nft -j list ruleset; iptables-save; ip6tables-save").CombinedOutput()
 					t.Errorf("drops %q\nwant  %q\n%s", got, tt.want, rules)
 				}

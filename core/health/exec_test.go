@@ -1,6 +1,7 @@
 package health
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"os/exec"
@@ -75,7 +76,7 @@ func TestExecUser(t *testing.T) {
 // TestExecTimeout has a program that does not heed SIGTERM, and its children.
 func TestExecTimeout(t *testing.T) {
 	t.Parallel()
-	pids := filepath.Join(t.TempDir(), "pids")
+	pids, began := filepath.Join(t.TempDir(), "pids"), filepath.Join(t.TempDir(), "began")
 	check := scriptFile(t, `#!/bin/sh
 trap '' TERM
 sleep 3600 &
@@ -84,9 +85,22 @@ sh -c 'trap "" TERM; sleep 3600; sleep 3600' &
 echo $! >>`+pids+`
 echo $$ >>`+pids+`
 echo half way
+: >`+began+`
 while :; do sleep 1; done
 `)
-	expect(t, Exec{Argv: []string{check}}, 3*time.Second, "-killed, as it took too long. half way")
+	question, err := Exec{Argv: []string{check}}.prepare(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, timeout := context.WithCancel(t.Context()) // which comes when all of them run
+	defer timeout()
+	answer := make(chan result, 1)
+	go func() { answer <- question(ctx) }()
+	until(t, "the script and its children run", func() bool { _, err := os.Stat(began); return err == nil })
+	timeout()
+	if got, want := <-answer, "killed, as it took too long. half way"; got.outcome != Bad || !strings.Contains(got.output, want) {
+		t.Errorf("%c %q, want %q", got.outcome, got.output, want)
+	}
 	allGone(t, pids, 3)
 }
 

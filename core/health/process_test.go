@@ -1,6 +1,7 @@
 package health
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -30,6 +31,11 @@ func sleeper(t *testing.T, name string) *exec.Cmd {
 	t.Cleanup(func() {
 		_ = cmd.Process.Kill()
 		_ = cmd.Wait()
+	})
+	until(t, "it has its name", func() bool { // which execve(2) gives it after Start has returned
+		stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", cmd.Process.Pid))
+		comm, _ := parseStat(stat)
+		return err == nil && comm == name[:min(len(name), commLength)]
 	})
 	return cmd
 }

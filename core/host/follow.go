@@ -22,7 +22,7 @@ func (h *Host) followTable(ctx context.Context) error {
 		if !errors.Is(err, errMissed) {
 			return err
 		}
-		if err := h.readTable(ctx); err != nil {
+		if err := errors.Join(h.events.skip(), h.readTable(ctx)); err != nil {
 			return err
 		}
 		signal(h.recheck)
@@ -40,6 +40,9 @@ func (h *Host) readTable(ctx context.Context) error {
 		}
 		batch, err := h.events.batch(false)
 		if errors.Is(err, errMissed) {
+			if err := h.events.skip(); err != nil {
+				return err
+			}
 			continue
 		} else if err != nil {
 			return err
@@ -97,6 +100,9 @@ func (h *Host) hearRoutes() error {
 	for {
 		batch, err := h.routeEvents.batch(true)
 		if errors.Is(err, errMissed) {
+			if err := h.routeEvents.skip(); err != nil {
+				return err
+			}
 			signal(h.recheck)
 			continue
 		} else if err != nil {

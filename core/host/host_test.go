@@ -327,6 +327,9 @@ route add prohibit 198.51.103.0/24`)
 			}
 		})
 	}
+	// The route for link-local addresses comes with the carrier, in the kernel's time.
+	h := follow(t, ns)
+	wait(t, h, "eth0 up", func(v host.View) bool { return v.Links["eth0"].Up })
 	ns.Do(func() {
 		r, err := host.RouteTo(addr("fe80::1%eth0"))
 		if err != nil || r.Link != "eth0" {

@@ -54,6 +54,19 @@ func TestOverflow(t *testing.T) {
 	ns.IP(script("add", "10.2", count))
 	ns.IP(script("del", "10.1", count))
 	h.mu.Unlock()
+	expectOf(t, h, count)
+
+	h.mu.Lock() // of the first of these it hears, of their end it does not
+	ns.IP(script("add", "10.1", count))
+	ns.IP(script("del", "10.1", count))
+	ns.IP(script("del", "10.2", count))
+	h.mu.Unlock()
+	expectOf(t, h, 0)
+}
+
+// expectOf waits until there are so many addresses in 10.2 and none in 10.1.
+func expectOf(t *testing.T, h *Host, count int) {
+	t.Helper()
 	deadline := time.After(10 * time.Second)
 	for {
 		v := h.View()

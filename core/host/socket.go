@@ -87,6 +87,27 @@ func (s *eventSocket) receive(wait bool) ([]syscall.NetlinkMessage, error) {
 	return syscall.ParseNetlinkMessage(append([]byte(nil), s.buf[:n]...))
 }
 
+// skip throws away what is queued, once some was missed: Linux gives the socket
+// nothing more until that was read (netlink_overrun), and a look at the host
+// comes after all of it, while what would undo a part of it was dropped.
+func (s *eventSocket) skip() error {
+	for {
+		var err error
+		waitErr := s.conn.Read(func(fd uintptr) bool {
+			_, _, _, _, err = unix.Recvmsg(int(fd), s.buf, nil, 0)
+			return true
+		})
+		switch {
+		case waitErr != nil:
+			return waitErr
+		case err == unix.EAGAIN:
+			return nil
+		case err != nil && err != unix.ENOBUFS && err != unix.EINTR:
+			return err
+		}
+	}
+}
+
 // interrupt ends a receive that waits, now and later.
 func (s *eventSocket) interrupt() { _ = s.file.SetReadDeadline(time.Unix(1, 0)) }
 

@@ -89,6 +89,7 @@ func many(n int) *status.Status {
 // incident is a host on a bad day: what the page is for.
 func incident(t *testing.T) *daemon {
 	ago := func(d time.Duration) time.Time { return time.Now().Add(-d) }
+	const justNow = 62 * time.Second // shown as 1m for almost a minute, which a browser may take to start
 	s := many(0)
 	vip := func(name, addr, role string, state status.State, since time.Duration, told int, why string, more ...func(*status.VIP)) {
 		v := status.VIP{Name: name, Address: addr, Announce: addr, Role: role, State: state, Why: why, Since: ago(since), OnHost: true, AnnouncedTo: rs[:told], Peers: 4}
@@ -97,7 +98,7 @@ func incident(t *testing.T) *daemon {
 		}
 		s.VIPs = append(s.VIPs, v)
 	}
-	vip("api", "203.0.113.12/32", "primary", status.Withdrawn, 94*time.Second, 0, "check api/https is down: status 503, want 200", func(v *status.VIP) { v.Health, v.Penalty = "down", 1000 })
+	vip("api", "203.0.113.12/32", "primary", status.Withdrawn, justNow, 0, "check api/https is down: status 503, want 200", func(v *status.VIP) { v.Health, v.Penalty = "down", 1000 })
 	vip("dns", "203.0.113.53/32", "secondary", status.Announced, 26*time.Hour, 3, "not told: rs3")
 	vip("dns6", "2001:db8:53::1/128", "secondary", status.Announced, 26*time.Hour, 3, "not told: rs3", func(v *status.VIP) { v.Announce = "2001:db8:53::/64" })
 	vip("mail", "203.0.113.25/32", "primary", status.Drained, 11*time.Minute, 0, "kernel upgrade, until 15:00")
@@ -112,7 +113,7 @@ func incident(t *testing.T) *daemon {
 		s.Checks = append(s.Checks, status.Check{Name: name, Kind: kind, Target: target, State: state, Since: ago(since), At: time.Now(), TookMS: took, Recent: recent, Output: output})
 	}
 	good := strings.Repeat("+", 30)
-	check("api/https", "http", "https://127.0.0.1:8443/healthz", "down", 94*time.Second, 41, good[:12]+"-++++-+++---------", "status 503, want 200: upstream timed out")
+	check("api/https", "http", "https://127.0.0.1:8443/healthz", "down", justNow, 41, good[:12]+"-++++-+++---------", "status 503, want 200: upstream timed out")
 	check("bind", "dns", "127.0.0.1:53 example.net A", "up", 26*time.Hour, .8, good, "NOERROR, 1 answer")
 	check("mail/queue", "exec", "/usr/lib/stentor/mailq-below 500", "broken", 3*time.Minute, 0, good[:24]+"!!!!!!", "can't run: /usr/lib/stentor/mailq-below: permission denied")
 	check("uplink", "interface", "eth0", "up", 9*24*time.Hour, .1, good, "up, carrier")
@@ -131,7 +132,7 @@ func incident(t *testing.T) *daemon {
 	event(7*time.Minute, "peer rs3", "established", "active", "the hold timer ran out: nothing heard for 9 s", "")
 	event(7*time.Minute, "vip dns", "announced as secondary, 4/4 peers", "announced as secondary, 3/4 peers", "not told: rs3", "")
 	event(3*time.Minute, "check mail/queue", "up", "broken", "the last 6 results: no result, as it could not run", "can't run: /usr/lib/stentor/mailq-below: permission denied")
-	event(94*time.Second, "check api/https", "up", "down", "the last 3 results: bad", "status 503, want 200: upstream timed out")
-	event(94*time.Second, "vip api", "announced as primary, 4/4 peers", "withdrawn as primary, 0/4 peers", "check api/https is down: status 503, want 200", "api/https: status 503, want 200: upstream timed out")
+	event(justNow, "check api/https", "up", "down", "the last 3 results: bad", "status 503, want 200: upstream timed out")
+	event(justNow, "vip api", "announced as primary, 4/4 peers", "withdrawn as primary, 0/4 peers", "check api/https is down: status 503, want 200", "api/https: status 503, want 200: upstream timed out")
 	return d
 }

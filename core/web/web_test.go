@@ -132,9 +132,11 @@ func TestListen(t *testing.T) {
 	}
 }
 
+// reserve takes a port of an address that nobody else uses: while the port is
+// free for a moment, the kernel gives it to no connection of another test.
 func reserve(t *testing.T) net.Listener {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	l, err := net.Listen("tcp", "127.96.0.2:0")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -43,58 +43,58 @@ func failover(r *rig) {
 	r.start(lab.HostB)
 	r.holds(lab.HostB, 20*time.Second, secondary...)
 	p := r.ping(addresses[0])
-	r.answers(p, lab.HostB, 10*time.Second)
+	r.answers(p, lab.HostB, 20*time.Second)
 
 	r.start(lab.HostA)
 	r.holds(lab.HostA, 20*time.Second, primary...)
 	for _, a := range addresses {
-		r.answers(r.ping(a), lab.HostA, 10*time.Second)
+		r.answers(r.ping(a), lab.HostA, 20*time.Second)
 	}
-	r.answers(p, lab.HostA, 10*time.Second)
+	r.answers(p, lab.HostA, 20*time.Second)
 
 	began := time.Now()
 	r.stop(lab.HostA)
-	r.holds(lab.HostA, 5*time.Second)
-	r.answers(p, lab.HostB, 5*time.Second)
+	r.holds(lab.HostA, 20*time.Second)
+	r.answers(p, lab.HostB, 20*time.Second)
 	r.lossless(p, began, "SIGTERM")
 	r.onHost(lab.HostA, "after SIGTERM")
 
 	began = time.Now()
 	r.start(lab.HostA)
 	r.holds(lab.HostA, 20*time.Second, primary...)
-	r.answers(p, lab.HostA, 10*time.Second)
+	r.answers(p, lab.HostA, 20*time.Second)
 	r.lossless(p, began, "failback")
 
 	began = time.Now()
 	r.must(lab.HostA, "drain", "--reason", "disk swap")
-	r.passes(lab.HostA, 10*time.Second, with(prefixes, "65000:2,65535:0")...)
-	r.holds(lab.HostA, 10*time.Second)
-	r.answers(p, lab.HostB, 5*time.Second)
+	r.passes(lab.HostA, 20*time.Second, with(prefixes, "65000:2,65535:0")...)
+	r.holds(lab.HostA, 20*time.Second)
+	r.answers(p, lab.HostB, 20*time.Second)
 	r.lossless(p, began, "drain")
 	r.onHost(lab.HostA, "after drain")
 	if out := r.must(lab.HostA, "status", "web"); !strings.Contains(out, "drained (disk swap)") {
 		t.Errorf("status of a drained VIP:\n%s", out)
 	}
 	r.must(lab.HostA, "undrain")
-	r.holds(lab.HostA, 5*time.Second, primary...)
-	r.answers(p, lab.HostA, 5*time.Second)
+	r.holds(lab.HostA, 20*time.Second, primary...)
+	r.answers(p, lab.HostA, 20*time.Second)
 
 	began = time.Now()
 	if err := r.proc[lab.HostA].Kill(r.limit(5 * time.Second)); err != nil {
 		t.Fatal(err)
 	}
-	r.answers(p, lab.HostB, 5*time.Second)
+	r.answers(p, lab.HostB, 5*time.Second) // long before the end of the Hold Time
 	r.lossless(p, began, "kill -9")
 	r.onHost(lab.HostA, "after kill -9")
 	r.start(lab.HostA)
 	r.holds(lab.HostA, 20*time.Second, primary...)
-	r.answers(p, lab.HostA, 10*time.Second)
+	r.answers(p, lab.HostA, 20*time.Second)
 
 	// What was put there before the kill is known as our own again: it goes
 	// with its VIP.
 	r.config(lab.HostA, with(vips[1:], "primary")...)
 	r.must(lab.HostA, "apply")
-	r.holds(lab.HostA, 5*time.Second, primary[1:]...)
+	r.holds(lab.HostA, 20*time.Second, primary[1:]...)
 	if out := r.sh(lab.HostA, "ip", "-o", "addr"); strings.Contains(out, addresses[0]+"/") {
 		t.Errorf("the address of a removed VIP is on the host:\n%s", out)
 	}

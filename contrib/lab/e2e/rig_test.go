@@ -117,7 +117,7 @@ func (r *rig) args(host string, verb ...string) []string {
 // the peers stands for long enough to be seen at each of them.
 func (r *rig) config(host string, vips ...string) {
 	r.t.Helper()
-	text := "[network]\nbackend = \"iproute\"\n[bgp]\nprovider = \"linode\"\ndcid = 10\ndrain_grace = \"5s\"\n"
+	text := "[network]\nbackend = \"iproute\"\n[bgp]\nprovider = \"linode\"\ndcid = 10\ndrain_grace = \"10s\"\n"
 	for _, v := range vips {
 		f := strings.Split(v, "=")
 		text += fmt.Sprintf("[vip.%s]\naddress = %q\nrole = %q\n", f[0], f[1], f[2])
