@@ -182,7 +182,7 @@ func (r *rig) startBIRD() {
 
 func (r *rig) stopBIRD() {
 	r.Helper()
-	if err := r.daemon.Stop(r.limit(10 * time.Second)); err != nil {
+	if err := r.daemon.Stop(r.limit(patience)); err != nil {
 		r.Fatal(err)
 	}
 }
@@ -296,18 +296,20 @@ func (r *rig) operators() map[string]time.Time {
 }
 
 // untouched compares with an earlier look at the operator's part. BIRD's wall
-// clock times are computed anew each time, and differ in their last digits.
+// clock times are computed anew each time: they differ in their last digits, and
+// are too late by as long as BIRD was kept from running meanwhile. What was
+// started anew is later at each look.
 func (r *rig) untouched(before map[string]time.Time) {
 	r.Helper()
-	after := r.operators()
-	for name, t := range before {
-		if d := after[name].Sub(t).Abs(); d > 100*time.Millisecond {
-			r.Errorf("%s since %s, was since %s", name, after[name], t)
+	r.until("the operator's protocols as they were", func() (bool, any) {
+		after := r.operators()
+		same := len(after) == len(before)
+		for name, t := range before {
+			since, ok := after[name]
+			same = same && ok && since.Sub(t) <= 100*time.Millisecond
 		}
-	}
-	if len(after) != len(before) {
-		r.Errorf("the operator's protocols were %v and are %v", before, after)
-	}
+		return same, fmt.Sprintf("%v, they were %v", after, before)
+	})
 }
 
 // ask gives the operator's BIRD one command.

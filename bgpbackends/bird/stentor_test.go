@@ -7,7 +7,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/stentor-net/stentor/contrib/lab"
 )
@@ -50,7 +49,7 @@ include_dir = %q
 		return p
 	}
 	run := func(verb ...string) string {
-		out, err := r.net.Output(r.limit(20*time.Second), lab.HostA, args(verb...)...)
+		out, err := r.net.Output(r.limit(patience), lab.HostA, args(verb...)...)
 		if err != nil {
 			return string(out) + err.Error()
 		}
@@ -83,7 +82,7 @@ include_dir = %q
 	prefers("rs1 to have the primary's route", 200)
 	says("status to tell of it", "announced 1/4", "rs1")
 
-	p.Kill(r.limit(10 * time.Second))
+	p.Kill(r.limit(patience))
 	prefers("the route to outlive stentor", 200)
 	p = start()
 	says("status of the next one", "announced 1/4")
@@ -104,7 +103,7 @@ include_dir = %q
 	run("undrain", "web")
 	prefers("the undrained route", 200)
 
-	if err := p.Stop(r.limit(10 * time.Second)); err != nil {
+	if err := p.Stop(r.limit(patience)); err != nil {
 		t.Fatal(err)
 	}
 	prefers("the route to be withdrawn", 0)

@@ -49,7 +49,8 @@ router bgp 65001
 exit
 `
 
-// uptime is how often, and when last, the operator's own session came up.
+// uptime is how often, and when last, the operator's own session came up. FRR
+// may know of it later than the peer.
 func (r *rig) uptime() any {
 	r.Helper()
 	d, err := r.b.dial(r.ctx, bgpdName)
@@ -57,10 +58,10 @@ func (r *rig) uptime() any {
 		r.Fatal(err)
 	}
 	defer d.close()
-	n, err := d.neighbor(r.ctx, netip.MustParseAddr("2600:3c0f:4:34::2"))
-	if err != nil || n == nil || n.state() != plugins.StateEstablished {
-		r.Fatalf("the operator's session: %+v, %v", n, err)
-	}
+	r.until("the operator's session in FRR", func() (bool, any) {
+		n, err := d.neighbor(r.ctx, netip.MustParseAddr("2600:3c0f:4:34::2"))
+		return err == nil && n != nil && n.state() == plugins.StateEstablished, []any{n, err}
+	})
 	events := 0
 	for _, e := range r.events("rs2") {
 		if e.Kind == rs.Established || e.Kind == rs.Down {

@@ -50,13 +50,13 @@ func options(t *testing.T, put installer) {
 	if e := of(r.events("rs1"), vipB, time.Time{}); len(e) > 0 {
 		t.Errorf("rs1 was told what is for rs2: %+v", e)
 	}
-	r.until("word of the wrong password", func() (bool, any) {
+	r.until("word of the wrong password, and of no trouble with rs1", func() (bool, any) {
 		s := r.told()
-		return strings.Contains(s, "check the password"), s
+		if strings.Contains(s, "wrong") {
+			t.Fatalf("Observe: %s", s)
+		}
+		return strings.Contains(s, "check the password") && strings.Contains(s, "rs1 established ["+vipA+"] \"\""), s
 	})
-	if s := r.told(); strings.Contains(s, "wrong") || !strings.Contains(s, "rs1 established ["+vipA+"] \"\"") {
-		t.Errorf("Observe: %s", s)
-	}
 
 	// Now for rs1 as well, by way of its map, which has another entry then.
 	b.Peers = []string{"rs1", "rs2"}

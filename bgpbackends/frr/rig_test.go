@@ -66,7 +66,7 @@ func newRigWith(t testing.TB, put installer, o lab.Options, operator string) *ri
 	if err := os.Chmod(dir, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), 100*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 	t.Cleanup(cancel)
 	r := &rig{TB: t, ctx: ctx, options: o, running: map[string]*lab.Process{}}
 	r.options.Dir = filepath.Join(dir, "lab")

@@ -99,8 +99,12 @@ func TestFRR(t *testing.T) {
 		t.Errorf("connectionsDropped %v", n)
 	}
 
-	f.stop(syscall.SIGTERM)
+	// Not once bgpd is gone: the next attempt to connect has another error.
+	if err := f.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
 	l.fails("rs1", "the peer sent Cease")
+	<-f.gone
 	f = l.frr(dir, config)
 	restarted := time.Now()
 	l.frrRoute(f, "ipv6", vipB, 200)

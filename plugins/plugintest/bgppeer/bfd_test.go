@@ -19,7 +19,7 @@ func TestBFD(t *testing.T) {
 	waits, calls := start(a, netip.Addr{}), start(b, a)
 	both := func(want bool) {
 		t.Helper()
-		for deadline := time.Now().Add(10 * time.Second); calls.Up() != want || waits.Up() != want; {
+		for deadline := time.Now().Add(20 * time.Second); calls.Up() != want || waits.Up() != want; {
 			if time.Now().After(deadline) {
 				t.Fatalf("up: %v and %v, want %v", calls.Up(), waits.Up(), want)
 			}

@@ -18,9 +18,12 @@ type client struct {
 	session
 }
 
+// hold is so long that no second KEEPALIVE comes while a test lasts.
+const hold = 90 * time.Second
+
 func startPeer(t *testing.T, cfg Config) *Peer {
 	t.Helper()
-	cfg.Listen, cfg.ASN = netip.MustParseAddrPort("127.0.0.1:0"), 65000
+	cfg.Listen, cfg.ASN, cfg.Hold = netip.MustParseAddrPort("127.0.0.1:0"), 65000, hold
 	p, err := Start(cfg)
 	if err != nil {
 		t.Fatal(err)
@@ -36,7 +39,7 @@ func dial(t *testing.T, p *Peer) *client {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { conn.Close() })
-	conn.SetReadDeadline(time.Now().Add(10 * time.Second))
+	conn.SetReadDeadline(time.Now().Add(20 * time.Second))
 	return &client{T: t, session: session{conn: conn.(*net.TCPConn)}}
 }
 
@@ -54,14 +57,14 @@ func (c *client) expect(kind uint8) []byte {
 func (c *client) establish() {
 	c.Helper()
 	c.expect(typeOpen)
-	c.write(open(Config{ASN: 65001}.filled()))
+	c.write(open(Config{ASN: 65001, Hold: hold}.filled()))
 	c.expect(typeKeepalive)
 	c.write(Keepalive())
 }
 
 func wait(t *testing.T, p *Peer, kind Kind) Event {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
 	e, err := p.Wait(ctx, func(e Event) bool { return e.Kind == kind })
 	if err != nil {
@@ -207,7 +210,7 @@ func TestMinTTL(t *testing.T) {
 			if err := dialTTL(ttl-1, 300*time.Millisecond); err == nil {
 				t.Error("a packet with a lower TTL came through")
 			}
-			if err := dialTTL(ttl, 10*time.Second); err != nil {
+			if err := dialTTL(ttl, 20*time.Second); err != nil {
 				t.Error(err)
 			}
 		})
