@@ -67,9 +67,13 @@ func TestCutIsSilent(t *testing.T) {
 	if err := ping.Wait(bounded(t), HostA); err != nil {
 		t.Fatal(err)
 	}
-	if gaps := ping.Stop().Gaps; len(gaps) != 1 || gaps[0].Lost < some {
-		t.Errorf("gaps %+v, want one of at least %d pings", gaps, some)
-	}
+	// Of answers that come together, the later one may be noted first.
+	eventually(t, fmt.Sprintf("one gap of at least %d pings", some), func() string {
+		if gaps := ping.Report(time.Time{}).Gaps; len(gaps) != 1 || gaps[0].Lost < some {
+			return fmt.Sprintf("gaps %+v", gaps)
+		}
+		return ""
+	})
 }
 
 func TestLinkDownTakesTheHostsCarrierOnly(t *testing.T) {
@@ -169,7 +173,7 @@ func TestSessionSecurity(t *testing.T) {
 				l := upLab(t, Peering([]plugins.Peer{tt.peer}, 65001))
 				limit := time.Second // which a refusal takes
 				if tt.answer {
-					limit = 10 * time.Second
+					limit = 30 * time.Second
 				}
 				err := hearOpen(l, tt.peer.Addr, tt.key, tt.ttl, limit)
 				if (err == nil) != tt.answer {

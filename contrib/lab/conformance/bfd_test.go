@@ -75,7 +75,7 @@ func newSpanned(t *testing.T, name, far string, o span.Options, root *hosts.Spea
 		}
 		o.Inside = jail.Command
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	t.Cleanup(cancel)
 	s := &spanned{T: t, ctx: ctx}
 	if s.Span, err = span.New(fmt.Sprintf("span%d-%s-%s", os.Getpid(), name, far), dir); err != nil {
@@ -230,7 +230,7 @@ func TestSignedBFD(t *testing.T) {
 			signed.Password, signed.KeyID, signed.Meticulous = "s3cret", 3, true
 			s := newSpanned(t, name, "bird", span.Options{BFD: &signed, Auth: `authentication meticulous keyed sha1; password "s3cret" { id 3; };`}, nil)
 			s.apply(role(vip4, primary))
-			t.Logf("BFD is up after %s", s.bfdIs("up"))
+			t.Logf("announced after %s, BFD is up after %s more", s.held("the announcement", vip4, len(s.peers)), s.bfdIs("up"))
 			if err := s.Cut(); err != nil {
 				t.Fatal(err)
 			}

@@ -28,9 +28,10 @@ var (
 type far struct {
 	*testing.T
 	*lab.Lab
-	ctx   context.Context
-	peers []plugins.Peer
-	b     plugins.BGPBackend
+	ctx     context.Context
+	peers   []plugins.Peer
+	b       plugins.BGPBackend
+	repeats bool // see plugintest.BGP
 }
 
 // TestFarPeers: route servers that others have written take what a backend
@@ -57,7 +58,7 @@ func TestFarPeers(t *testing.T) {
 
 func newFar(t *testing.T, d driven, kind lab.Kind) *far {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 90*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	t.Cleanup(cancel)
 	dir, err := os.MkdirTemp("", "far") // FRR's own user must be able to enter it
 	if err != nil {
@@ -83,7 +84,7 @@ func newFar(t *testing.T, d driven, kind lab.Kind) *far {
 	if err := l.Up(ctx); err != nil {
 		t.Fatal(err)
 	}
-	f := &far{T: t, Lab: l, ctx: ctx, peers: o.Peers}
+	f := &far{T: t, Lab: l, ctx: ctx, peers: o.Peers, repeats: d.repeats}
 	for i := range f.peers {
 		f.peers[i].Hold, f.peers[i].Keepalive, f.peers[i].ConnectRetry = 9*time.Second, 3*time.Second, time.Second
 	}
@@ -221,6 +222,22 @@ func (f *far) session(server string) rs.Session {
 	return rs.Session{}
 }
 
+// quiet waits until a route server is told nothing more by itself.
+func (f *far) quiet(server string) {
+	f.Helper()
+	const quiet = 8 * time.Second // longer than `bgp route-map delay-timer`
+	updates, since := -1, time.Now()
+	f.until("the end of the repeats to "+server, func() error {
+		if now := f.session(server).Updates; now != updates {
+			updates, since = now, time.Now()
+		}
+		if time.Since(since) < quiet {
+			return fmt.Errorf("%d UPDATEs, the last %s ago", updates, time.Since(since))
+		}
+		return nil
+	})
+}
+
 // walk goes from the start to the end of a backend's work, with rs2 down at first.
 func (f *far) walk() {
 	all, first := f.RouteServers(), f.RouteServers()[:1]
@@ -242,6 +259,9 @@ func (f *far) walk() {
 		f.Fatal(err)
 	}
 
+	if f.repeats { // what it says once more is no change
+		f.quiet("rs1")
+	}
 	steady := time.Now()
 	before := f.session("rs1")
 	f.apply(role(vip4, primary), role(vip6, primary))

@@ -46,7 +46,7 @@ func TestReload(t *testing.T) {
 		since := time.Now()
 		r.config(lab.HostA, s.vips...)
 		hup()
-		r.holds(lab.HostA, 10*time.Second, s.routes...)
+		r.holds(lab.HostA, 20*time.Second, s.routes...)
 		r.must(lab.HostA, "apply") // waits until all is done, and changes nothing more
 		for _, server := range r.RouteServers() {
 			var heard []string
@@ -69,7 +69,7 @@ func TestReload(t *testing.T) {
 		t.Errorf("reload of a broken file: exit code %d\n%s", code, talk)
 	}
 	hup()
-	r.until("the refusal in the log", 5*time.Second, func() (bool, string) {
+	r.until("the refusal in the log", 20*time.Second, func() (bool, string) {
 		log := r.proc[lab.HostA].Tail(20)
 		return strings.Contains(log, "reload refused") && strings.Contains(log, ":5:"), log
 	})
@@ -109,7 +109,7 @@ func TestAddressLost(t *testing.T) {
 	since = time.Now()
 	r.sh(lab.HostA, "ip", "addr", "del", "198.18.0.1/32", "dev", "lo")
 	heard := func(n int, what string) (took time.Duration) {
-		r.until(what, 10*time.Second, func() (bool, string) {
+		r.until(what, 30*time.Second, func() (bool, string) {
 			events := r.told(lab.HostA, "rs1", since)
 			if len(events) < n {
 				return false, fmt.Sprint(events)
@@ -125,10 +125,10 @@ func TestAddressLost(t *testing.T) {
 
 	// The link of the address.
 	r.sh(lab.HostA, "ip", "link", "set", "lo", "down")
-	r.holds(lab.HostA, 10*time.Second)
+	r.holds(lab.HostA, 30*time.Second)
 	r.withdrawnAs("lo is down")
 	r.sh(lab.HostA, "ip", "link", "set", "lo", "up")
-	r.holds(lab.HostA, 10*time.Second, with(prefixes, "65000:1")...)
+	r.holds(lab.HostA, 30*time.Second, with(prefixes, "65000:1")...)
 	r.onHost(lab.HostA, "after lo was down")
 }
 
@@ -136,7 +136,7 @@ func TestAddressLost(t *testing.T) {
 // says why; a peer can hear of it before.
 func (r *rig) withdrawnAs(why string) {
 	r.t.Helper()
-	r.until("status tells of it", 5*time.Second, func() (bool, string) {
+	r.until("status tells of it", 20*time.Second, func() (bool, string) {
 		v := r.status(lab.HostA).VIPs[0]
 		return v.State == "withdrawn" && strings.Contains(v.Why, why), fmt.Sprintf("%+v", v)
 	})
@@ -153,10 +153,10 @@ func TestOtherLink(t *testing.T) {
 	r.start(lab.HostA)
 	r.holds(lab.HostA, 20*time.Second, "198.18.0.1/32=65000:1")
 	r.sh(lab.HostA, "ip", "link", "set", "vip0", "down")
-	r.holds(lab.HostA, 5*time.Second)
+	r.holds(lab.HostA, 20*time.Second)
 	r.withdrawnAs("vip0")
 	r.sh(lab.HostA, "ip", "link", "set", "vip0", "up")
-	r.holds(lab.HostA, 5*time.Second, "198.18.0.1/32=65000:1")
+	r.holds(lab.HostA, 20*time.Second, "198.18.0.1/32=65000:1")
 }
 
 // TestForeignAddressIsAdopted: what was there before is used, and never removed.
@@ -169,7 +169,7 @@ func TestForeignAddressIsAdopted(t *testing.T) {
 	r.holds(lab.HostA, 20*time.Second, with(prefixes, "65000:1")...)
 	r.config(lab.HostA)
 	r.must(lab.HostA, "apply")
-	r.holds(lab.HostA, 5*time.Second)
+	r.holds(lab.HostA, 20*time.Second)
 	out := r.sh(lab.HostA, "ip", "-o", "addr", "show", "dev", "lo")
 	if !strings.Contains(out, "198.18.0.1/32") || strings.Contains(out, "2001:db8:5a") {
 		t.Errorf("addresses left:\n%s", out)

@@ -127,6 +127,7 @@ func TestDrainAtExit(t *testing.T) {
 	}
 	w := r.onlyVIP("ready")
 	w.told(byRole)
+	r.holds(lab.HostB, 20*time.Second, "198.18.0.1/32=65000:2") // who takes over is there too
 	p := r.ping(w.address)
 	r.answers(p, lab.HostA, 10*time.Second)
 	began := time.Now()
@@ -181,11 +182,9 @@ func TestFromKeepalived(t *testing.T) {
 	r.put(script, string(notify), 0o755)
 	// A name of its own: the process table is everybody's.
 	daemon := filepath.Join(dir, fmt.Sprintf("sshd%d", os.Getpid()%100000))
-	sleep, err := os.ReadFile("/bin/sleep")
-	if err != nil {
-		t.Fatal(err)
-	}
-	r.put(daemon, string(sleep), 0o755)
+	// By another process: a child of ours that another test is just starting
+	// could hold the file open for writing, and then it can't be run.
+	r.sh(lab.HostA, "cp", "/bin/sleep", daemon)
 	r.write(lab.HostA, fmt.Sprintf(`[network]
 backend = "iproute"
 [bgp]

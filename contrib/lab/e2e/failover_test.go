@@ -43,32 +43,32 @@ func failover(r *rig) {
 	r.start(lab.HostB)
 	r.holds(lab.HostB, 20*time.Second, secondary...)
 	p := r.ping(addresses[0])
-	r.answers(p, lab.HostB, 20*time.Second)
+	r.answers(p, lab.HostB, 10*time.Second)
 
 	r.start(lab.HostA)
 	r.holds(lab.HostA, 20*time.Second, primary...)
 	for _, a := range addresses {
-		r.answers(r.ping(a), lab.HostA, 20*time.Second)
+		r.answers(r.ping(a), lab.HostA, 10*time.Second)
 	}
-	r.answers(p, lab.HostA, 20*time.Second)
+	r.answers(p, lab.HostA, 10*time.Second)
 
 	began := time.Now()
 	r.stop(lab.HostA)
-	r.holds(lab.HostA, 20*time.Second)
-	r.answers(p, lab.HostB, 20*time.Second)
+	r.holds(lab.HostA, 5*time.Second)
+	r.answers(p, lab.HostB, 5*time.Second)
 	r.lossless(p, began, "SIGTERM")
 	r.onHost(lab.HostA, "after SIGTERM")
 
 	began = time.Now()
 	r.start(lab.HostA)
 	r.holds(lab.HostA, 20*time.Second, primary...)
-	r.answers(p, lab.HostA, 20*time.Second)
+	r.answers(p, lab.HostA, 10*time.Second)
 	r.lossless(p, began, "failback")
 
 	began = time.Now()
 	r.must(lab.HostA, "drain", "--reason", "disk swap")
 	r.passes(lab.HostA, 20*time.Second, with(prefixes, "65000:2,65535:0")...)
-	r.holds(lab.HostA, 20*time.Second)
+	r.holds(lab.HostA, 30*time.Second)
 	r.answers(p, lab.HostB, 20*time.Second)
 	r.lossless(p, began, "drain")
 	r.onHost(lab.HostA, "after drain")
@@ -83,12 +83,12 @@ func failover(r *rig) {
 	if err := r.proc[lab.HostA].Kill(r.limit(5 * time.Second)); err != nil {
 		t.Fatal(err)
 	}
-	r.answers(p, lab.HostB, 5*time.Second) // long before the end of the Hold Time
+	r.answers(p, lab.HostB, 5*time.Second)
 	r.lossless(p, began, "kill -9")
 	r.onHost(lab.HostA, "after kill -9")
 	r.start(lab.HostA)
 	r.holds(lab.HostA, 20*time.Second, primary...)
-	r.answers(p, lab.HostA, 20*time.Second)
+	r.answers(p, lab.HostA, 10*time.Second)
 
 	// What was put there before the kill is known as our own again: it goes
 	// with its VIP.
@@ -182,10 +182,10 @@ func TestRouteServerRestarts(t *testing.T) {
 				r.config(lab.HostA, with(vips, "primary")...)
 				r.start(lab.HostA)
 				r.holds(lab.HostA, 20*time.Second, with(prefixes, "65000:1")...)
-				if err := r.StopRouteServer(r.limit(10*time.Second), "rs2", kill); err != nil {
+				if err := r.StopRouteServer(r.limit(30*time.Second), "rs2", kill); err != nil {
 					t.Fatal(err)
 				}
-				r.until("the reason in status", 5*time.Second, func() (bool, string) {
+				r.until("the reason in status", 20*time.Second, func() (bool, string) {
 					v := r.status(lab.HostA)
 					for _, p := range v.Peers {
 						if p.Name == "rs2" {
@@ -194,7 +194,7 @@ func TestRouteServerRestarts(t *testing.T) {
 					}
 					return false, "no rs2"
 				})
-				if err := r.StartRouteServer(r.limit(10*time.Second), "rs2"); err != nil {
+				if err := r.StartRouteServer(r.limit(30*time.Second), "rs2"); err != nil {
 					t.Fatal(err)
 				}
 				began := time.Now()

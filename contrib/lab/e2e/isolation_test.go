@@ -134,7 +134,7 @@ func TestLeanSpeaker(t *testing.T) {
 		t.Fatal(err)
 	}
 	var now backendView
-	r.until("another process", 5*time.Second, func() (bool, string) {
+	r.until("another process", 20*time.Second, func() (bool, string) {
 		now = r.status(lab.HostA).speaker()
 		return now.Restarts == 1 && now.PID != 0 && now.PID != before.PID, fmt.Sprint(now)
 	})
@@ -153,7 +153,7 @@ func TestSpeakerKilled(t *testing.T) {
 	if err := syscall.Kill(before.PID, syscall.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
-	r.until("another process", 5*time.Second, func() (bool, string) {
+	r.until("another process", 20*time.Second, func() (bool, string) {
 		now := r.status(lab.HostA).speaker()
 		return now.Restarts == 1 && now.PID != 0 && now.PID != before.PID, fmt.Sprint(now)
 	})
@@ -173,7 +173,7 @@ func TestSpeakerKilled(t *testing.T) {
 // toldAgain waits until a route server hears the route again, and gives the time.
 func (r *rig) toldAgain(server string, since time.Time) (at time.Time) {
 	r.t.Helper()
-	r.until("the route again at "+server, 15*time.Second, func() (bool, string) {
+	r.until("the route again at "+server, 30*time.Second, func() (bool, string) {
 		events := r.told(lab.HostA, server, since)
 		for _, e := range events {
 			if e.Kind == rs.Update {
@@ -210,7 +210,7 @@ func TestBabblingPeer(t *testing.T) {
 		}
 		return ends >= 3, fmt.Sprint(events)
 	})
-	r.until("the peer is named", 10*time.Second, func() (bool, string) {
+	r.until("the peer is named", 20*time.Second, func() (bool, string) {
 		_, why := r.status(lab.HostA).peer(bad)
 		return strings.Contains(why, "ended the BGP process (panic: ") && strings.Contains(why, "held back until"), why
 	})
@@ -281,7 +281,7 @@ func TestDaemonKilled(t *testing.T) {
 	if err := r.proc[lab.HostA].Kill(r.limit(5 * time.Second)); err != nil {
 		t.Fatal(err)
 	}
-	r.until("the end of the speaker", 5*time.Second, func() (bool, string) {
+	r.until("the end of the speaker", 20*time.Second, func() (bool, string) {
 		state, _ := os.ReadFile(filepath.Join("/proc", fmt.Sprint(child), "stat"))
 		return syscall.Kill(child, 0) != nil, string(state)
 	})

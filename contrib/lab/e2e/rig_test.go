@@ -147,7 +147,7 @@ func (r *rig) start(host string) {
 // stop ends stentor in good order.
 func (r *rig) stop(host string) {
 	r.t.Helper()
-	if err := r.proc[host].Stop(r.limit(10 * time.Second)); err != nil {
+	if err := r.proc[host].Stop(r.limit(30 * time.Second)); err != nil {
 		r.t.Fatal(err)
 	}
 }
@@ -156,7 +156,7 @@ func (r *rig) stop(host string) {
 func (r *rig) run(host string, verb ...string) (stdout, stderr string, code int) {
 	r.t.Helper()
 	args := append([]string{"--net=" + r.NetNS(host), "--"}, r.args(host, verb...)...)
-	cmd := exec.CommandContext(r.limit(time.Minute), "nsenter", args...)
+	cmd := exec.CommandContext(r.limit(3*time.Minute), "nsenter", args...)
 	var out, talk bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &talk
 	err := cmd.Run()
@@ -180,7 +180,7 @@ func (r *rig) must(host string, verb ...string) string {
 // sh runs a command on a node.
 func (r *rig) sh(node string, argv ...string) string {
 	r.t.Helper()
-	out, err := r.Output(r.limit(10*time.Second), node, argv...)
+	out, err := r.Output(r.limit(30*time.Second), node, argv...)
 	if err != nil {
 		r.t.Fatal(err)
 	}

@@ -142,7 +142,8 @@ func TestEnd(t *testing.T) {
 	}
 	// Both are children of this process, and stay zombies, in no namespace any
 	// more, until they are waited for.
-	if err := End(t.Context(), []string{n.Path, n.Path + "-that-is-not"}, 200*time.Millisecond); err != nil {
+	const grace = 3 * time.Second // the polite one may be slow to get the processor
+	if err := End(t.Context(), []string{n.Path, n.Path + "-that-is-not"}, grace); err != nil {
 		t.Fatal(err)
 	}
 	for name, tt := range map[string]struct {
