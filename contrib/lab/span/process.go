@@ -107,7 +107,8 @@ func (p *processes) run(ctx context.Context, argv ...string) (string, error) {
 	return run(ctx, p.inside(argv...)...)
 }
 
-// show joins what some commands say, errors too.
+// show joins what some commands say, errors too, and what the programs have
+// logged.
 func (p *processes) show(ctx context.Context, all ...[]string) string {
 	var text strings.Builder
 	for _, argv := range all {
@@ -116,6 +117,10 @@ func (p *processes) show(ctx context.Context, all ...[]string) string {
 			out = err.Error()
 		}
 		fmt.Fprintf(&text, "%s\n%s\n", strings.Join(argv, " "), out)
+	}
+	for _, one := range p.all {
+		said, _ := os.ReadFile(p.span.in(one.name + ".log"))
+		fmt.Fprintf(&text, "log of %s\n%s\n", one.name, said)
 	}
 	return text.String()
 }

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 
 	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
 
 	"github.com/stentor-net/stentor/contrib/lab/internal/netns"
 	"github.com/stentor-net/stentor/plugins"
@@ -132,6 +133,11 @@ func (s *Span) host(ns *netns.Namespace, port string, own, other ends) error {
 			addr, err := netlink.ParseAddr(a.String())
 			if err != nil {
 				return err
+			}
+			// Else it is tentative until the kernel gets to it, and what is bound to
+			// it before that is refused: BIRD's BFD tries that once.
+			if a.Addr().Is6() {
+				addr.Flags = unix.IFA_F_NODAD
 			}
 			if err := h.AddrAdd(l, addr); err != nil {
 				return fmt.Errorf("%s on %s: %w", a, name, err)
